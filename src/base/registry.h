@@ -1,0 +1,48 @@
+/*
+ * registry.h
+ *	  Which databases want and have a worker: shared by the launcher, the
+ *	  workers, and whoever needs one to answer.
+ */
+#ifndef MR_REGISTRY_H
+#define MR_REGISTRY_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "storage/latch.h"
+
+/* One database.  Every field is guarded by the registry's lock. */
+typedef struct MrDatabase
+{
+	Oid			database;		/* InvalidOid = free entry */
+	int			worker_pid;		/* 0 = none attached */
+	Latch	   *worker_latch;
+	bool		wanted;			/* somebody needs a worker now */
+	bool		starting;		/* registered, not yet attached */
+	bool		lacks_extension;	/* the last worker found none */
+	bool		no_worker_slot; /* max_worker_processes was reached */
+	bool		stop;			/* the worker shall leave */
+	int			failures;		/* in a row, for the back-off */
+	TimestampTz started_at;
+	TimestampTz retry_at;		/* not started again before */
+} MrDatabase;
+
+extern bool mr_registry_available(void);
+extern int	mr_registry_want(Oid database);
+extern int	mr_registry_find(Oid database);
+extern bool mr_registry_has_worker(int entry);
+extern bool mr_registry_wake_worker(int entry);
+extern const char *mr_registry_problem(int entry);
+extern int	mr_registry_attach_worker(Oid database);
+extern void mr_registry_detach_worker(int entry, bool lacks_extension);
+extern bool mr_registry_worker_must_stop(int entry);
+extern bool mr_registry_stop_worker(Oid database);
+extern void mr_registry_allow_worker(Oid database);
+extern void mr_registry_attach_launcher(void);
+extern void mr_registry_init(void);
+
+/* For the launcher: all entries, between lock and unlock. */
+extern MrDatabase *mr_registry_lock(int *count);
+extern void mr_registry_unlock(void);
+
+#endif							/* MR_REGISTRY_H */
