@@ -1,0 +1,76 @@
+/*
+ * internal.h
+ *	  What the router's files share with each other.
+ */
+#ifndef MR_ROUTER_INTERNAL_H
+#define MR_ROUTER_INTERNAL_H
+
+#include "postgres.h"
+
+#include <math.h>
+
+#include "router/router.h"
+
+/* Bytes that the classifier reads at most: the head and the tail. */
+#define MR_CLASSIFY_HEAD_BYTES	4096
+#define MR_CLASSIFY_TAIL_BYTES	2048
+
+/*
+ * An endpoint without any quality prior is taken as average less one standard
+ * error of such a guess, so that it never displaces a model that is known to
+ * be average or better.  It is shown as unknown (NaN).
+ */
+#define MR_UNKNOWN_QUALITY		0.5
+#define MR_UNKNOWN_STDERR		0.15
+
+/* Output tokens billed at most when neither request nor endpoint sets it. */
+#define MR_UNKNOWN_MAX_OUTPUT	4096
+
+/* The absolute scales of the utility's terms; docs/routing.md. */
+#define MR_COST_TERM_ZERO_PICOUSD	1e6 /* term 0; six decades to term 1 */
+#define MR_COST_TERM_DECADES		6.0
+#define MR_LATENCY_TERM_ZERO_MS		100.0	/* term 0; three decades to 1 */
+#define MR_LATENCY_TERM_DECADES		3.0
+
+/*
+ * What is common to all predictions for one request: the categories that
+ * matter with their probabilities, and the token counts.
+ */
+typedef struct MrPrediction
+{
+	const MrRequest *request;
+	int			ncategories;
+	MrCategory	category[MR_CATEGORIES];
+	double		probability[MR_CATEGORIES];
+	int64		input_tokens;
+	double		output_tokens;	/* of a model of ordinary verbosity */
+	double		reasoning_factor;	/* for endpoints that can think */
+} MrPrediction;
+
+/* A declared kind of prompt or a classified one: fills category, probability */
+extern void mr_classify(const MrRequest *request, const char *text,
+						size_t bytes, MrPromptFeatures *features);
+
+extern void mr_prediction_init(MrPrediction *prediction,
+							   const MrRequest *request,
+							   const MrPromptFeatures *features);
+extern void mr_predict(const MrPrediction *prediction,
+					   MrCandidate *candidates, int ncandidates);
+extern double mr_predict_ms_per_token(const MrCandidate *candidate);
+
+extern MrExclusion mr_limits_check(const MrRequest *request,
+								   const MrPromptFeatures *features,
+								   const MrCandidate *candidate);
+extern const char *mr_limits_detail(const MrRequest *request,
+									const MrPromptFeatures *features,
+									const MrCandidate *candidate);
+
+/* Unknown quality as the utility counts it. */
+static inline double
+mr_effective_quality(const MrCandidate *candidate)
+{
+	return isnan(candidate->quality)
+		? MR_UNKNOWN_QUALITY - MR_UNKNOWN_STDERR : candidate->quality;
+}
+
+#endif							/* MR_ROUTER_INTERNAL_H */
