@@ -1,0 +1,44 @@
+/*
+ * snapshot.h
+ *	  The backend's snapshot of the catalog tables, its transactional
+ *	  invalidation, and credentials.
+ */
+#ifndef MR_SNAPSHOT_H
+#define MR_SNAPSHOT_H
+
+#include "postgres.h"
+
+#include "base/endpoint.h"
+#include "base/failure.h"
+
+/*
+ * The catalog as of now for the current role.  endpoints is ordered by model,
+ * provider; granted[i] tells whether the current role may use endpoint i.
+ * Valid until the next call of mr_catalog_get; a caller that keeps it across
+ * something that may process invalidations pins it.
+ */
+typedef struct MrCatalog
+{
+	uint64		generation;
+	int			nendpoints;
+	const MrEndpoint *endpoints;
+	const bool *granted;
+	int			pins;
+} MrCatalog;
+
+extern MrCatalog *mr_catalog_get(void);
+extern void mr_catalog_pin(MrCatalog *catalog, MemoryContext context);
+extern void mr_catalog_changed(Oid relid);
+extern void mr_catalog_init(void);
+
+/*
+ * The secret of a provider for a role, in CurrentMemoryContext, or NULL when
+ * none is configured; failure is set (without the secret or its place) when
+ * one is configured but cannot be read.  The caller wipes it after use.
+ */
+extern char *mr_credential_resolve(const char *provider, Oid role,
+								   MrFailure *failure);
+extern void mr_credential_check_env(const char *name);
+extern void mr_credential_check_file(const char *path);
+
+#endif							/* MR_SNAPSHOT_H */
