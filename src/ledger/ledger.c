@@ -1,0 +1,229 @@
+/*
+ * ledger.c
+ *	  Tickets: the three ways of a record (off, local, shared) behind one set
+ *	  of questions that never block.
+ *
+ * Local: rows are written at once in the caller's transaction, as the
+ * extension's owner.  Shared: the ticket holds a slot from mr_ledger_open on,
+ * and mr_ledger_submit wakes the worker.
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+
+#include "base/guc.h"
+#include "base/owner.h"
+#include "base/registry.h"
+#include "ledger/ledger.h"
+#include "ledger/slots.h"
+#include "ledger/store.h"
+
+/* Ids that this process took for records in its own transactions. */
+static int64 local_next_id;
+static int64 local_ids_left;
+
+static int64
+now_us(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (int64) INSTR_TIME_GET_MICROSEC(now);
+}
+
+/* Goes on waiting, unless modelroute.ledger_timeout has passed. */
+static MrLedgerAnswer
+wait_or_fail(MrTicket *ticket, MrFailureKind reason, MrFailureKind *kind)
+{
+	int64		now = now_us();
+
+	if (ticket->wait_began_us == 0)
+		ticket->wait_began_us = now;
+	if (now - ticket->wait_began_us < mr_guc_ledger_timeout_ms * 1000L)
+		return MR_LEDGER_WAIT;
+	*kind = reason;
+	return MR_LEDGER_FAILED;
+}
+
+/* Reserves shared memory when the library is preloaded. */
+void
+mr_ledger_init(void)
+{
+	mr_slots_init();
+}
+
+/* What the caller's own transaction must allow. */
+static void
+check_local(void)
+{
+	PreventCommandIfReadOnly("complete()");
+	if (IsInParallelMode())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot record a call during a parallel query"),
+				 errhint("Add modelroute to shared_preload_libraries, or SET max_parallel_workers_per_gather = 0.")));
+	if (mr_guc_ledger == MR_LEDGER_STRICT)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("modelroute.ledger = strict needs a worker"),
+				 errhint("Add modelroute to shared_preload_libraries and restart the server.")));
+}
+
+static MrLedgerAnswer
+open_shared(MrTicket *ticket, MrFailureKind *kind)
+{
+	ticket->kind = MR_TICKET_SHARED;
+	ticket->strict = mr_guc_ledger == MR_LEDGER_STRICT;
+	ticket->database = mr_registry_find(MyDatabaseId);
+	if (ticket->database < 0 || !mr_registry_has_worker(ticket->database))
+	{
+		if (ticket->wait_began_us == 0)
+			mr_registry_want(MyDatabaseId);
+		return wait_or_fail(ticket, MR_FAILURE_LEDGER_DOWN, kind);
+	}
+	ticket->slot = mr_slots_acquire(ticket->database);
+	if (ticket->slot < 0)
+		return wait_or_fail(ticket, MR_FAILURE_LEDGER_FULL, kind);
+	ticket->ready = true;
+	ticket->wait_began_us = 0;
+	return MR_LEDGER_READY;
+}
+
+/*
+ * Takes a place for one call, before anything is sent.  May raise for a
+ * local ledger that the caller's transaction cannot write.
+ */
+MrLedgerAnswer
+mr_ledger_open(MrTicket *ticket, MrFailureKind *kind)
+{
+	if (ticket->ready)
+		return MR_LEDGER_READY;
+	if (mr_guc_ledger == MR_LEDGER_OFF)
+	{
+		ticket->kind = MR_TICKET_OFF;
+		ticket->ready = true;
+		return MR_LEDGER_READY;
+	}
+	if (mr_slots_available())
+		return open_shared(ticket, kind);
+	check_local();
+	ticket->kind = MR_TICKET_LOCAL;
+	ticket->ready = true;
+	return MR_LEDGER_READY;
+}
+
+/* Runs one piece of the store in the caller's transaction as the owner. */
+static void
+enter_store(MrOwnerScope *scope)
+{
+	mr_owner_enter(scope);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
+static void
+leave_store(const MrOwnerScope *scope)
+{
+	SPI_finish();
+	mr_owner_leave(scope);
+}
+
+static int64
+next_local_id(void)
+{
+	if (local_ids_left == 0)
+	{
+		MrOwnerScope scope;
+
+		enter_store(&scope);
+		local_next_id = mr_store_reserve_ids();
+		leave_store(&scope);
+		local_ids_left = MR_LEDGER_ID_BLOCK;
+	}
+	local_ids_left--;
+	return local_next_id++;
+}
+
+/* The next id for a call or attempt; 0, at once, when nothing is recorded. */
+MrLedgerAnswer
+mr_ledger_next_id(MrTicket *ticket, int64 *id, MrFailureKind *kind)
+{
+	*id = 0;
+	if (ticket->kind == MR_TICKET_LOCAL)
+		*id = next_local_id();
+	else if (ticket->kind == MR_TICKET_SHARED &&
+			 !mr_slots_next_id(ticket->database, id))
+	{
+		mr_registry_wake_worker(ticket->database);
+		return wait_or_fail(ticket, MR_FAILURE_LEDGER_FULL, kind);
+	}
+	ticket->wait_began_us = 0;
+	return MR_LEDGER_READY;
+}
+
+/*
+ * Hands the record in; it will be written whatever becomes of the caller.
+ * mr_ledger_poll tells when it is.
+ */
+void
+mr_ledger_submit(MrTicket *ticket, const MrLedgerRecord *record)
+{
+	if (ticket->kind == MR_TICKET_LOCAL)
+	{
+		MrOwnerScope scope;
+
+		enter_store(&scope);
+		mr_store_record(record);
+		leave_store(&scope);
+	}
+	else if (ticket->kind == MR_TICKET_SHARED)
+	{
+		while (!mr_slots_queue(ticket->slot, record))
+		{
+			/* the worker is busy with our intent: use a second slot */
+			int			second = mr_slots_acquire(ticket->database);
+
+			if (second < 0)
+				return;
+			mr_slots_abandon(ticket->slot);
+			ticket->slot = second;
+		}
+		mr_registry_wake_worker(ticket->database);
+	}
+	ticket->wait_began_us = 0;
+}
+
+/* Whether what was submitted is committed. */
+MrLedgerAnswer
+mr_ledger_poll(MrTicket *ticket, MrFailureKind *kind)
+{
+	if (ticket->kind != MR_TICKET_SHARED)
+		return MR_LEDGER_READY;
+	switch (mr_slots_state(ticket->slot))
+	{
+		case MR_SLOT_QUEUED:
+		case MR_SLOT_TAKEN:
+			return wait_or_fail(ticket, MR_FAILURE_LEDGER_FULL, kind);
+		case MR_SLOT_WRITTEN:
+			mr_slots_reopen(ticket->slot);
+			return MR_LEDGER_READY;
+		case MR_SLOT_REFUSED:
+			*kind = MR_FAILURE_LEDGER_DOWN;
+			return MR_LEDGER_FAILED;
+		default:
+			return MR_LEDGER_READY;
+	}
+}
+
+/* Gives the place back; what is still queued is written all the same. */
+void
+mr_ledger_close(MrTicket *ticket)
+{
+	if (ticket->ready && ticket->kind == MR_TICKET_SHARED)
+		mr_slots_abandon(ticket->slot);
+	ticket->ready = false;
+}

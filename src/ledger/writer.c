@@ -1,0 +1,176 @@
+/*
+ * writer.c
+ *	  The worker's side of the ledger: takes queued records and commits them
+ *	  in groups.
+ *
+ * A record that cannot be written for a reason of its own is refused with a
+ * log line; when the server lacks resources everything goes back into the
+ * queue.  Between the commit and marking the slots nothing can interrupt, so
+ * a record is never written twice.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "ledger/ledger.h"
+#include "ledger/slots.h"
+#include "ledger/store.h"
+
+#define BATCH_SLOTS 256
+
+/* What this worker has taken and not yet finished. */
+static int	taken[BATCH_SLOTS];
+static int	ntaken;
+static int	batch_limit = BATCH_SLOTS;
+
+/* The strictest wish of the batch's owners. */
+static void
+follow_synchronous_commit(int wish)
+{
+	if (synchronous_commit != wish)
+		synchronous_commit = wish;
+}
+
+static void
+begin_transaction(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
+static void
+end_transaction(void)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+static void
+write_taken(void)
+{
+	int			strictest = SYNCHRONOUS_COMMIT_OFF;
+	MrLedgerRecord *record = palloc(sizeof(MrLedgerRecord));
+
+	for (int i = 0; i < ntaken; i++)
+	{
+		int			wish;
+
+		mr_record_unpack(mr_slots_record(taken[i], &wish), record);
+		strictest = Max(strictest, wish);
+		mr_store_record(record);
+	}
+	follow_synchronous_commit(strictest);
+}
+
+/*
+ * Writes up to BATCH_SLOTS queued records in one transaction; their number.
+ * On error the transaction is the caller's to abort, then
+ * mr_ledger_recover.
+ */
+int
+mr_ledger_write_batch(int database)
+{
+	int			written;
+
+	ntaken = mr_slots_take(database, taken, batch_limit);
+	if (ntaken == 0)
+	{
+		batch_limit = BATCH_SLOTS;
+		return 0;
+	}
+	debug_query_string = "modelroute ledger: writing audit records";
+	pgstat_report_activity(STATE_RUNNING, debug_query_string);
+	begin_transaction();
+	write_taken();
+	HOLD_INTERRUPTS();
+	end_transaction();
+	written = ntaken;
+	mr_slots_finish(taken, ntaken, MR_SLOT_WRITTEN);
+	ntaken = 0;
+	RESUME_INTERRUPTS();
+	debug_query_string = NULL;
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return written;
+}
+
+/* Errors that pass when the server has room again, or serialise better. */
+static bool
+is_passing(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * After an error and the abort of its transaction: decides what becomes of
+ * the records that were being written.  A batch is tried again one by one; a
+ * single record that fails by itself is refused.
+ */
+void
+mr_ledger_recover(int database, int sqlstate)
+{
+	if (ntaken == 0)
+		return;
+	if (ntaken > 1 || is_passing(sqlstate))
+		mr_slots_finish(taken, ntaken, MR_SLOT_QUEUED);
+	else
+	{
+		mr_slots_finish(taken, ntaken, MR_SLOT_REFUSED);
+		ereport(LOG,
+				(errmsg("modelroute could not write an audit record; it is lost to the ledger")));
+	}
+	batch_limit = 1;
+	ntaken = 0;
+}
+
+/* The extension is gone: whoever waits for a record is told so. */
+void
+mr_ledger_refuse_all(int database)
+{
+	int			slots[BATCH_SLOTS];
+	int			count;
+
+	while ((count = mr_slots_take(database, slots, BATCH_SLOTS)) > 0)
+		mr_slots_finish(slots, count, MR_SLOT_REFUSED);
+}
+
+/* Queues again what an earlier worker of the database left half-done. */
+void
+mr_ledger_attach(int database)
+{
+	mr_slots_return(database);
+}
+
+/* Keeps the database's stock of ids filled; commits. */
+void
+mr_ledger_reserve_ids(int database)
+{
+	int64		first;
+
+	if (!mr_slots_want_ids(database))
+		return;
+	begin_transaction();
+	first = mr_store_reserve_ids();
+	end_transaction();
+	mr_slots_add_ids(database, first, MR_LEDGER_ID_BLOCK);
+}
