@@ -137,6 +137,7 @@ lint:
 format:
 	@test/setup.sh
 	@perl test/lint/format.pl $$(find src test bench -name '*.[ch]')
+	@perl test/lint/map.pl
 
 META.json: META.json.in $(EXTENSION).control
 	sed 's/@VERSION@/$(EXTVERSION)/g' META.json.in > $@

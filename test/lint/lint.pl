@@ -46,6 +46,7 @@ my @RULES = (
 	[ expected    => \&check_expected ],
 	[ sql         => \&check_sql ],
 	[ version     => \&check_version ],
+	[ map         => \&check_map ],
 	[ layout      => \&check_layout ]);
 
 my ($root, $tap, $list) = ("$HERE/../..");
@@ -382,12 +383,27 @@ sub check_layout
 	my @files = all_c_files();
 
 	return unless @files;
-	foreach my $row (`perl '$HERE/format.pl' --check @files 2>&1`)
+	told_by("perl '$HERE/format.pl' --check @files");
+	return;
+}
+
+sub check_map
+{
+	told_by("perl '$HERE/map.pl' --check") if files_like('src/README.md');
+	return;
+}
+
+# Faults that another program tells, one in a line.
+sub told_by
+{
+	my ($command) = @_;
+
+	foreach my $row (`$command 2>&1`)
 	{
 		chomp($row);
-		my ($file, $line, $text) = $row =~ /^(.*?):(\d+): layout: (.*)$/;
+		my ($file, $line, $text) = $row =~ /^(.*?):(\d+): \w+: (.*)$/;
 
-		fault($file // 'test/lint/format.pl', $line // 1, $text // $row);
+		fault($file // 'test/lint', $line // 1, $text // $row);
 	}
 	return;
 }

@@ -116,6 +116,9 @@ test_rules()
 	finds version 'the version is stated in' README.md <<-END
 		This is version 1.2.3 of it.
 	END
+	finds map 'no marks for the map' src/README.md <<-END
+		# Nothing
+	END
 	finds layout 'make format would change this line' src/router/good.c <<-END
 		$(c_head good.c)
 		extern int mr_one;
