@@ -1,0 +1,394 @@
+/*
+ * options.c
+ *	  From the SQL arguments of a call to a checked request.
+ *
+ * Options are a closed set: one row each in option_rows, which names the field
+ * that it fills, its type and its range.  A JSON null is an option not given.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/float.h"
+#include "utils/numeric.h"
+
+#include "api/options.h"
+#include "api/option_values.h"
+#include "base/guc.h"
+#include "router/router.h"
+
+#define MAX_NUMBER	1e15		/* of options without a bound of their own */
+#define INT_BOUND	2147483647.0
+
+static void set_models(MrRequest *request, const MrOption *option);
+static void set_objective(MrRequest *request, const MrOption *option);
+static void set_provider(MrRequest *request, const MrOption *option);
+static void set_max_price(MrRequest *request, const MrOption *option);
+static void set_provider_sort(MrRequest *request, const MrOption *option);
+static void set_allow_fallbacks(MrRequest *request, const MrOption *option);
+static void set_capabilities(MrRequest *request, const MrOption *option);
+static void set_category(MrRequest *request, const MrOption *option);
+static void set_seed(MrRequest *request, const MrOption *option);
+static void set_reasoning_effort(MrRequest *request, const MrOption *option);
+static void set_stop(MrRequest *request, const MrOption *option);
+static void set_tools(MrRequest *request, const MrOption *option);
+static void set_tool_choice(MrRequest *request, const MrOption *option);
+static void set_response_format(MrRequest *request, const MrOption *option);
+static void set_on_error(MrRequest *request, const MrOption *option);
+
+#define FIELD(type, field) \
+	.kind = MR_OPTION_##type, .offset = offsetof(MrRequest, field)
+#define RANGE(low, high) .minimum = (low), .maximum = (high)
+#define SET(function) .kind = MR_OPTION_CUSTOM, .set = (function)
+
+static const MrOptionRow option_rows[] = {
+	{"capabilities", SET(set_capabilities)},
+	{"category", SET(set_category)},
+	{"connect_timeout_ms", FIELD(INT, connect_timeout_ms), RANGE(0, INT_BOUND)},
+	{"exclude", FIELD(STRINGS, exclude)},
+	{"extra", FIELD(OBJECT, extra_json)},
+	{"first_byte_timeout_ms", FIELD(INT, first_byte_timeout_ms),
+	RANGE(0, INT_BOUND)},
+	{"idle_timeout_ms", FIELD(INT, idle_timeout_ms), RANGE(0, INT_BOUND)},
+	{"max_attempts", FIELD(INT, max_attempts), RANGE(1, MR_ATTEMPTS_MAX)},
+	{"max_cost", FIELD(DOUBLE, max_cost_usd), RANGE(0, MAX_NUMBER)},
+	{"max_latency_ms", FIELD(DOUBLE, max_latency_ms), RANGE(0, MAX_NUMBER)},
+	{"max_tokens", FIELD(INT, max_tokens), RANGE(1, INT_BOUND)},
+	{"min_quality", FIELD(DOUBLE, min_quality), RANGE(0, 1)},
+	{"models", SET(set_models)},
+	{"objective", SET(set_objective)},
+	{"on_error", SET(set_on_error)},
+	{"provider", SET(set_provider)},
+	{"reasoning_effort", SET(set_reasoning_effort)},
+	{"ref", FIELD(TEXT, ref)},
+	{"response_format", SET(set_response_format)},
+	{"seed", SET(set_seed)},
+	{"stop", SET(set_stop)},
+	{"system", FIELD(LONG_TEXT, system)},
+	{"tag", FIELD(TEXT, tag)},
+	{"task", FIELD(TEXT, task)},
+	{"temperature", FIELD(DOUBLE, temperature), RANGE(0, 2)},
+	{"tool_choice", SET(set_tool_choice)},
+	{"tools", SET(set_tools)},
+	{"top_p", FIELD(DOUBLE, top_p), RANGE(0, 1)},
+	{"total_timeout_ms", FIELD(INT, total_timeout_ms), RANGE(0, INT_BOUND)},
+};
+
+/* The field names of OpenRouter's provider object that are supported. */
+static const MrOptionRow provider_rows[] = {
+	{"allow_fallbacks", SET(set_allow_fallbacks)},
+	{"ignore", FIELD(STRINGS, provider.ignore)},
+	{"max_price", SET(set_max_price)},
+	{"only", FIELD(STRINGS, provider.only)},
+	{"order", FIELD(STRINGS, provider.order)},
+	{"require_parameters", FIELD(BOOL, provider.require_parameters)},
+	{"sort", SET(set_provider_sort)},
+};
+
+static const MrOptionRow max_price_rows[] = {
+	{"completion", FIELD(DOUBLE, provider.max_completion_price),
+	RANGE(0, MAX_NUMBER)},
+	{"prompt", FIELD(DOUBLE, provider.max_prompt_price),
+	RANGE(0, MAX_NUMBER)},
+};
+
+static const MrOptionRow weight_rows[] = {
+	{"cost", FIELD(DOUBLE, objective.cost), RANGE(0, MAX_NUMBER)},
+	{"latency", FIELD(DOUBLE, objective.latency), RANGE(0, MAX_NUMBER)},
+	{"quality", FIELD(DOUBLE, objective.quality), RANGE(0, MAX_NUMBER)},
+};
+
+static const MrOptionTable options_table =
+{"", option_rows, lengthof(option_rows)};
+static const MrOptionTable provider_table =
+{"provider.", provider_rows, lengthof(provider_rows)};
+static const MrOptionTable max_price_table =
+{"provider.max_price.", max_price_rows, lengthof(max_price_rows)};
+static const MrOptionTable weight_table =
+{"objective.", weight_rows, lengthof(weight_rows)};
+
+static bool is_json_null(Jsonb *value);
+static void set_defaults(MrRequest *request, MrOnError on_error);
+static void infer_capabilities(MrRequest *request);
+
+MrRequest *
+mr_request_from_prompt(text *prompt, text *model, Jsonb *options)
+{
+	MrRequest  *request = palloc(sizeof(MrRequest));
+
+	mr_request_init(request, model, options, MR_ON_ERROR_RAISE);
+	mr_request_set_prompt(request, prompt);
+	return request;
+}
+
+MrRequest *
+mr_request_from_messages(Jsonb *messages, text *model, Jsonb *options)
+{
+	MrRequest  *request = palloc(sizeof(MrRequest));
+
+	mr_request_init(request, model, options, MR_ON_ERROR_RAISE);
+	mr_request_set_messages(request, messages);
+	return request;
+}
+
+void
+mr_request_init(MrRequest *request, text *model, Jsonb *options,
+				MrOnError on_error)
+{
+	set_defaults(request, on_error);
+	if (model != NULL)
+	{
+		request->model = mr_text_to_utf8(VARDATA_ANY(model),
+										 VARSIZE_ANY_EXHDR(model), NULL);
+		if (request->model[0] == '\0')
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("model must not be empty"),
+					 errhint("Give a model, provider/model, or 'auto'.")));
+	}
+	if (options != NULL && !is_json_null(options))
+		mr_options_read(request, &options_table, &options->root);
+	if (request->objective.name == NULL)
+		mr_request_set_objective(request, mr_guc_objective);
+	infer_capabilities(request);
+}
+
+static bool
+is_json_null(Jsonb *value)
+{
+	JsonbValue	scalar;
+
+	return JB_ROOT_IS_SCALAR(value) &&
+		JsonbExtractScalar(&value->root, &scalar) &&
+		scalar.type == jbvNull;
+}
+
+static void
+set_defaults(MrRequest *request, MrOnError on_error)
+{
+	memset(request, 0, sizeof(*request));
+	request->model = "auto";
+	request->temperature = get_float8_nan();
+	request->top_p = get_float8_nan();
+	request->max_cost_usd = get_float8_nan();
+	request->min_quality = get_float8_nan();
+	request->max_latency_ms = get_float8_nan();
+	request->provider.max_prompt_price = get_float8_nan();
+	request->provider.max_completion_price = get_float8_nan();
+	request->objective.quality_floor = mr_guc_quality_floor;
+	request->total_timeout_ms = mr_guc_total_timeout_ms;
+	request->connect_timeout_ms = mr_guc_connect_timeout_ms;
+	request->first_byte_timeout_ms = mr_guc_first_byte_timeout_ms;
+	request->idle_timeout_ms = mr_guc_idle_timeout_ms;
+	request->max_attempts = mr_guc_max_attempts;
+	request->on_error = mr_guc_on_error > 0
+		? (MrOnError) (mr_guc_on_error - 1) : on_error;
+}
+
+static void
+infer_capabilities(MrRequest *request)
+{
+	if (request->tools_json != NULL)
+		request->capabilities |= MR_CAPABILITY_TOOLS;
+	if (request->provider.require_parameters &&
+		(!isnan(request->temperature) || !isnan(request->top_p)))
+		request->capabilities |= MR_CAPABILITY_SAMPLING;
+}
+
+void
+mr_request_set_prompt(MrRequest *request, text *prompt)
+{
+	size_t		bytes = VARSIZE_ANY_EXHDR(prompt);
+
+	if (bytes == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("prompt must not be empty"),
+				 errhint("Leave out rows with WHERE prompt <> '', or pass NULL to get NULL.")));
+	if (bytes > MR_PROMPT_MAX_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("prompt of %zu bytes is too long", bytes),
+				 errdetail("The limit is %d bytes.", MR_PROMPT_MAX_BYTES)));
+	request->prompt = mr_text_to_utf8(VARDATA_ANY(prompt), bytes,
+									  &request->prompt_bytes);
+}
+
+/*
+ * The name is kept: it must live as long as the request.
+ */
+void
+mr_request_set_objective(MrRequest *request, const char *objective)
+{
+	const char *problem = NULL;
+
+	if (!mr_objective_parse(objective, &request->objective, &problem))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid objective \"%s\"", objective),
+				 errdetail("%s", problem),
+				 errhint("Give quality, cost, latency, balanced, or weights such as 'quality=0.6,cost=0.3,latency=0.1'.")));
+}
+
+static void
+set_objective(MrRequest *request, const MrOption *option)
+{
+	MrObjective *objective = &request->objective;
+
+	if (option->value->type == jbvString)
+		mr_request_set_objective(request, mr_option_server_text(option));
+	else
+	{
+		mr_options_read(request, &weight_table,
+						mr_option_object(option, "a string or an object of weights"));
+		mr_request_set_objective(request,
+								 psprintf("quality=%.15g,cost=%.15g,latency=%.15g",
+										  objective->quality, objective->cost,
+										  objective->latency));
+	}
+}
+
+/*
+ * An empty list would match no model.
+ */
+static void
+set_models(MrRequest *request, const MrOption *option)
+{
+	request->models = mr_option_strings(option, MR_OPTION_LIST_MAX);
+	if (request->models[0] == NULL)
+		mr_option_bad(option, "The list must not be empty.");
+}
+
+static void
+set_provider(MrRequest *request, const MrOption *option)
+{
+	mr_options_read(request, &provider_table,
+					mr_option_object(option, "an object"));
+	if (request->provider.only != NULL && request->provider.only[0] == NULL)
+		mr_option_bad(option, "The list in \"only\" must not be empty.");
+}
+
+static void
+set_max_price(MrRequest *request, const MrOption *option)
+{
+	mr_options_read(request, &max_price_table,
+					mr_option_object(option, "an object"));
+}
+
+static void
+set_provider_sort(MrRequest *request, const MrOption *option)
+{
+	static const char *const words[] = {"price", "latency", "throughput"};
+
+	request->provider.sort =
+		words[mr_option_word(option, words, lengthof(words))];
+}
+
+static void
+set_allow_fallbacks(MrRequest *request, const MrOption *option)
+{
+	request->provider.no_fallbacks = !mr_option_bool(option);
+}
+
+static void
+set_capabilities(MrRequest *request, const MrOption *option)
+{
+	MrStrings	names = mr_option_strings(option, MR_OPTION_LIST_MAX);
+
+	for (; *names != NULL; names++)
+	{
+		MrCapability capability;
+
+		if (!mr_capability_parse(*names, &capability))
+			mr_option_bad(option, "Capabilities are chat, tools, json_schema, "
+						  "vision, reasoning, streaming, embeddings and sampling.");
+		request->capabilities |= capability;
+	}
+}
+
+static void
+set_category(MrRequest *request, const MrOption *option)
+{
+	if (!mr_category_parse(mr_option_text(option, MR_OPTION_TEXT_MAX_BYTES),
+						   &request->category))
+		mr_option_bad(option, "Categories are default, code, math, reasoning, "
+					  "knowledge, instruction_following, writing_chat, "
+					  "multilingual, extraction_summarization, long_context "
+					  "and tool_use.");
+}
+
+static void
+set_seed(MrRequest *request, const MrOption *option)
+{
+	request->seed = mr_option_int64(option);
+	request->has_seed = true;
+}
+
+static void
+set_reasoning_effort(MrRequest *request, const MrOption *option)
+{
+	static const char *const words[] = {
+		"none", "minimal", "low", "medium", "high", "xhigh", "max"
+	};
+
+	request->reasoning_effort =
+		words[mr_option_word(option, words, lengthof(words))];
+}
+
+static void
+set_stop(MrRequest *request, const MrOption *option)
+{
+	request->stop = mr_option_strings(option, MR_STOP_MAX);
+	if (request->stop[0] == NULL)
+		request->stop = NULL;
+}
+
+/*
+ * An empty list of tools is none.
+ */
+static void
+set_tools(MrRequest *request, const MrOption *option)
+{
+	if (mr_option_array_length(option, "an array of tools") > 0)
+		request->tools_json = mr_option_json(option);
+}
+
+static void
+set_tool_choice(MrRequest *request, const MrOption *option)
+{
+	static const char *const words[] = {"auto", "none", "required"};
+
+	if (option->value->type == jbvString)
+		mr_option_word(option, words, lengthof(words));
+	else
+		mr_option_object(option, "a string or an object");
+	request->tool_choice_json = mr_option_json(option);
+}
+
+static void
+set_response_format(MrRequest *request, const MrOption *option)
+{
+	static const char *const words[] = {"text", "json_object", "json_schema"};
+	JsonbContainer *object = mr_option_object(option, "an object");
+	JsonbValue	type;
+	MrOption	type_option = {
+		.table = option->table, .name = "response_format.type", .value = &type
+	};
+
+	if (getKeyJsonValueFromContainer(object, "type", 4, &type) == NULL)
+		mr_option_bad(option, "It must have a field \"type\".");
+	if (mr_option_word(&type_option, words, lengthof(words)) == 2)
+		request->capabilities |= MR_CAPABILITY_JSON_SCHEMA;
+	request->response_format_json = mr_option_json(option);
+}
+
+static void
+set_on_error(MrRequest *request, const MrOption *option)
+{
+	static const char *const words[] = {"raise", "null"};
+
+	request->on_error =
+		(MrOnError) mr_option_word(option, words, lengthof(words));
+}
