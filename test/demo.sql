@@ -1,0 +1,54 @@
+-- demo.sql: the main job of modelroute, seen from psql.
+
+-- Add modelroute to a database.
+CREATE EXTENSION modelroute;
+
+-- Three providers; here one local process plays them all.
+SELECT count(modelroute.add_provider(name, :'upstream_url' || '/p/' || name || '/v1')) AS providers
+FROM unnest('{quick,deep,spare}'::text[]) AS name;
+
+-- Two models, one of them at two providers: prices in USD per million tokens,
+-- quality by kind of prompt.
+SELECT modelroute.add_model('small', 'quick', input_price => 0.1, output_price => 0.4,
+	quality => '{"default": 0.62, "writing_chat": 0.8, "math": 0.3, "code": 0.4}'),
+	modelroute.add_model('large', 'deep', input_price => 5, output_price => 25,
+	quality => '{"default": 0.85, "math": 0.97, "code": 0.95}'),
+	modelroute.add_model('large', 'spare', input_price => 6, output_price => 30);
+
+-- Which model would answer, at what cost?  Nothing is sent.
+SELECT model, provider, category, round(quality::numeric, 2) AS quality, round(cost, 6) AS cost
+FROM modelroute.route('Write a friendly greeting for a birthday card');
+
+-- Why?  Each term of the decision, and why the other models of the catalog
+-- that comes with modelroute are out.
+SELECT rank, model, provider, round(quality_term::numeric, 3) AS quality,
+	round(cost_term::numeric, 3) AS cost, round(latency_term::numeric, 3) AS latency,
+	round(utility::numeric, 3) AS utility
+FROM modelroute.route_candidates('Prove that the square root of 2 is irrational')
+WHERE rank IS NOT NULL;
+
+SELECT excluded_by, count(*) AS endpoints
+FROM modelroute.route_candidates('Prove that the square root of 2 is irrational')
+WHERE rank IS NULL GROUP BY excluded_by;
+
+-- Ask, for a whole column.
+CREATE TABLE ticket (id int PRIMARY KEY, body text, answer text);
+INSERT INTO ticket (id, body) VALUES
+	(1, 'Write a friendly greeting for a birthday card'),
+	(2, 'Write a C function that reverses a linked list'),
+	(3, 'Solve the equation x^2 + 5x + 6 = 0 and prove it'),
+	(4, 'Prove by induction that 2^n > n, in spite of an outage');
+
+UPDATE ticket SET answer = modelroute.complete(body, 'auto',
+	jsonb_build_object('ref', id::text, 'objective', 'quality=0.8,cost=0.2'));
+
+SELECT id, answer FROM ticket ORDER BY id;
+
+-- Every call is on record: who answered, and what it cost in USD.
+SELECT ref, model, provider, status, attempts, input_tokens, output_tokens, round(cost, 6) AS cost
+FROM modelroute.audit ORDER BY call_id;
+
+-- So is every exchange: when one provider was down, another one answered.
+SELECT ref, attempt.provider, attempt.status, http_status, attempt.error_kind
+FROM modelroute.attempt JOIN modelroute.audit USING (call_id)
+WHERE ref = '4' ORDER BY attempt_id;
