@@ -1,0 +1,335 @@
+#!/bin/bash
+#
+# run.sh
+#	  Measures complete() against its floor: a C program that sends the same
+#	  request through one reused libcurl handle and reads the reply by cJSON.
+#
+# Starts a server of its own (library preloaded, fsync on) and the simulated
+# provider, measures everything in turn, ROUNDS times, and prints medians
+# beside the targets.  bench/README.md says what each figure means.
+#
+#	ROUNDS=5			rounds; a figure is a median of so many
+#	PGBENCH_SECONDS=1	length of one run of pgbench
+#	MEMORY_CALLS=100000	calls of the session whose memory is watched; 0 = none
+
+. "$(dirname "$0")/../../test/lib.sh"
+
+ROUNDS=${ROUNDS:-5}
+PGBENCH_SECONDS=${PGBENCH_SECONDS:-1}
+MEMORY_CALLS=${MEMORY_CALLS:-100000}
+HERE=$TOP/bench/complete
+SESSION_COUNTS="1 8 32"
+
+# A prompt of 1,000 bytes.
+PROMPT=$(printf '%.1000s' "$(printf 'The quick brown fox, who lives in the forest near Berlin, asked his friends how a function in python can compute 3 + 4 = 7 items from a list of 12, and why. %.0s' 1 2 3 4 5 6 7)")
+
+# How complete() is called: name, model, settings.
+MODES=(
+	"off bench modelroute.ledger=off"
+	"async auto synchronous_commit=off"
+	"durable auto synchronous_commit=on"
+	"strict auto modelroute.ledger=strict"
+)
+
+main()
+{
+	start_work
+	make -s -C "$HERE"
+	build_server
+	build_upstream
+	copy_tree
+	start_all
+	tell_conditions
+	for round in $(seq "$ROUNDS")
+	do
+		measure_round
+	done
+	if [ "$MEMORY_CALLS" -gt 0 ]
+	then
+		measure_memory
+	fi
+	report
+}
+
+# ----------
+# What is measured, and what it runs on
+# ----------
+
+start_all()
+{
+	as_server tee "$WORK/models.json" >/dev/null <<-'END'
+		[{"name": "*", "request_ids": false},
+		 {"name": "bench-20", "latency_ms": 20, "request_ids": false},
+		 {"name": "bench-200", "latency_ms": 200, "request_ids": false}]
+	END
+	start_upstream --config "$WORK/models.json"
+	start_cluster pg "fsync = on" "max_connections = 100" \
+		"shared_preload_libraries = modelroute" "jit = off" \
+		"modelroute.allowed_hosts = '127.0.0.1'"
+	POSTMASTER=$(head -n 1 "$WORK/pg/data/postmaster.pid")
+	sql -v url="$UPSTREAM_URL" -f bench/complete/catalog.sql
+	write_scripts
+	check_same_request
+	find_peer
+}
+
+sql()
+{
+	in_tree psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"
+}
+
+# Runs as root too, so that the data directory's owner does not matter.
+file_for_server()
+{
+	as_server tee "$WORK/$1" >/dev/null
+}
+
+write_scripts()
+{
+	local mode name model settings
+
+	printf '{"model":"bench","messages":[{"role":"user","content":"%s"}]}' \
+		"$PROMPT" | file_for_server body
+	echo "SELECT 1;" | file_for_server nothing.pgbench
+	for mode in "${MODES[@]}"
+	do
+		read -r name model settings <<<"$mode"
+		echo "SELECT modelroute.complete('$PROMPT', '$model');" |
+			file_for_server "$name.pgbench"
+	done
+}
+
+# The floor sends the body that complete() sends.
+check_same_request()
+{
+	local sent
+
+	sent=$(sql -v prompt="$PROMPT" <<-'END'
+		SELECT modelroute.complete(:'prompt', 'bench') IS NULL \g /dev/null
+		SELECT request_bytes FROM modelroute.attempt;
+	END
+	)
+	[ "$sent" = "$(stat -c %s "$WORK/body")" ] ||
+		die "complete() sends $sent bytes, the floor another body"
+}
+
+# pgsql-http, where it is installed.
+PEER=
+PEER_SETTINGS="http.keepalive=on http.curlopt_tcp_keepalive=1"
+
+find_peer()
+{
+	if [ -f "$WORK/root$("$PG_CONFIG" --sharedir)/extension/http.control" ]
+	then
+		PEER=http
+		sql -c "CREATE EXTENSION http"
+		printf "SELECT content FROM public.http_post('%s', '%s', '%s');\n" \
+			"$UPSTREAM_URL/v1/chat/completions" "$(cat "$WORK/body")" \
+			application/json | file_for_server peer.pgbench
+	fi
+}
+
+tell_conditions()
+{
+	local synced
+
+	synced=$(as_server dd if=/dev/zero of="$WORK/synced" bs=8k count=500 \
+		oflag=dsync 2>&1 | awk 'END { print int($(NF - 3) * 2000) }')
+	echo "cores $(nproc), load $(cut -d ' ' -f 1-3 /proc/loadavg)," \
+		"one synced write of 8 kB $synced us," \
+		"$ROUNDS rounds, $(date -u +%Y-%m-%d)"
+}
+
+# ----------
+# Which cores
+# ----------
+
+# One session: the provider on the first core, the rest on the second, where
+# one waits for the other anyway.  Many: the kernel decides.
+place()
+{
+	local upstream=0 server=1 pid
+
+	if [ "$(nproc)" -lt 2 ] || ! command -v taskset >/dev/null
+	then
+		CLIENT=()
+		return
+	fi
+	if [ "$1" = many ]
+	then
+		upstream=0-$(($(nproc) - 1))
+		server=$upstream
+	fi
+	CLIENT=(taskset -c "$server")
+	taskset -acp "$upstream" "$(pgrep -P "$UPSTREAM_PID" -x upstream ||
+		echo "$UPSTREAM_PID")" >/dev/null
+	for pid in $POSTMASTER $(pgrep -P "$POSTMASTER")
+	do
+		taskset -acp "$server" "$pid" >/dev/null 2>&1 || true
+	done
+}
+
+# ----------
+# One round
+# ----------
+
+measure_round()
+{
+	local sessions
+
+	place one
+	measure_statements
+	measure_latency bench-20 20 20
+	measure_latency bench-200 200 5
+	measure_sessions 1
+	place many
+	for sessions in ${SESSION_COUNTS#1 }
+	do
+		measure_sessions "$sessions"
+	done
+}
+
+# note SECTION WHAT SESSIONS PROVIDER_MS US PER_SECOND
+note()
+{
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$round" "$@" >>"$WORK/figures"
+}
+
+# One session, all calls in one statement: what a call costs by itself.
+measure_statements()
+{
+	local mode name model settings
+
+	floor statement 1 0 bench 3000
+	for mode in "${MODES[@]}"
+	do
+		read -r name model settings <<<"$mode"
+		statement "$name" 0 "$model" 1500 "$settings"
+	done
+	set_fsync off
+	statement durable-nofsync 0 auto 1500 synchronous_commit=on
+	set_fsync on
+}
+
+# measure_latency MODEL PROVIDER_MS CALLS
+measure_latency()
+{
+	floor statement 1 "$2" "$1" "$3"
+	statement off "$2" "$1" "$3" modelroute.ledger=off
+	statement durable "$2" "$1" "$3" synchronous_commit=on
+}
+
+# Sessions that send one statement per call.
+measure_sessions()
+{
+	local mode name model settings
+
+	floor sessions "$1" 0 bench $((8000 / $1))
+	sessions nothing "$1"
+	for mode in "${MODES[@]}"
+	do
+		read -r name model settings <<<"$mode"
+		sessions "$name" "$1" "$settings"
+	done
+	if [ -n "$PEER" ]
+	then
+		sessions peer "$1" $PEER_SETTINGS
+	fi
+	set_fsync off
+	cp "$WORK/durable.pgbench" "$WORK/durable-nofsync.pgbench"
+	sessions durable-nofsync "$1" synchronous_commit=on
+	set_fsync on
+}
+
+# floor SECTION SESSIONS PROVIDER_MS MODEL REQUESTS
+floor()
+{
+	local line
+
+	sed "s/\"bench\"/\"$4\"/" "$WORK/body" >"$WORK/floor.body"
+	line=$("${CLIENT[@]}" "$HERE/floor" --body "$WORK/floor.body" \
+		--url "$UPSTREAM_URL/v1/chat/completions" \
+		--header "Content-Type: application/json" \
+		--header "Accept: application/json" \
+		--sessions "$2" --requests "$5")
+	set -- "$1" floor "$2" "$3" $line
+	if [ "$1" = statement ]
+	then
+		note "$1" "$2" "$3" "$4" "${10}" "${16}"
+	else
+		note "$1" "$2" "$3" "$4" "${12}" "${16}"
+	fi
+}
+
+# PGOPTIONS for settings
+options()
+{
+	printf -- '-c %s ' "$@"
+}
+
+# statement WHAT PROVIDER_MS MODEL CALLS SETTING...
+statement()
+{
+	local what=$1 provider_ms=$2 model=$3 calls=$4 us
+
+	shift 4
+	us=$(PGOPTIONS=$(options "$@") sql -v model="$model" -v calls="$calls" \
+		-v prompt="$PROMPT" -f bench/complete/measure.sql)
+	note statement "$what" 1 "$provider_ms" "$us" ''
+}
+
+# sessions WHAT SESSIONS SETTING...
+sessions()
+{
+	local what=$1 count=$2 output us per_second
+
+	shift 2
+	output=$(PGOPTIONS=$([ $# -eq 0 ] || options "$@") in_tree \
+		"${CLIENT[@]}" pgbench -n -M prepared -c "$count" -j 1 \
+		-T "$PGBENCH_SECONDS" -f "$WORK/$what.pgbench" 2>&1) ||
+		die "pgbench: $output"
+	us=$(awk '/^latency average/ { print $4 * 1000 }' <<<"$output")
+	per_second=$(awk '/^tps/ { print $3 }' <<<"$output")
+	note sessions "$what" "$count" 0 "$us" "$per_second"
+}
+
+set_fsync()
+{
+	sql -c "ALTER SYSTEM SET fsync = $1" -c "SELECT pg_reload_conf()" \
+		>/dev/null
+	until [ "$(sql -c 'SHOW fsync')" = "$1" ]
+	do
+		sleep 0.01
+	done
+}
+
+# ----------
+# Memory and report
+# ----------
+
+# Half of the calls are statements of their own, half rows of a statement.
+measure_memory()
+{
+	local tenth=$((MEMORY_CALLS / 10)) step
+
+	place one
+	for step in $(seq 0 10)
+	do
+		echo "SELECT pg_temp.note_memory($((step * tenth)));"
+		[ "$step" -lt 10 ] || break
+		echo "SELECT count(modelroute.complete(:'prompt', 'auto'))" \
+			"FROM generate_series(1, $((tenth / 2)));"
+		yes "EXECUTE call;" | head -n $((tenth - tenth / 2)) || true
+	done | file_for_server memory.sql
+	PGOPTIONS=$(options synchronous_commit=off) sql -v prompt="$PROMPT" \
+		-v calls="$WORK/memory.sql" -f bench/complete/memory.sql
+}
+
+report()
+{
+	echo "load at the end $(cut -d ' ' -f 1-3 /proc/loadavg)"
+	sql -P tuples_only=off -P format=aligned -P footer=off \
+		-v figures="$WORK/figures" -f bench/complete/report.sql
+}
+
+main
