@@ -27,9 +27,10 @@ BEGIN
 	VALUES (add_provider.provider, url, add_provider.api,
 			add_provider.credential IS NOT NULL, 'add_provider', current_date)
 	ON CONFLICT (provider) DO UPDATE
-		SET base_url = excluded.base_url, api = excluded.api,
+		SET base_url = excluded.base_url, api = excluded.api, enabled = true,
 			source = excluded.source, as_of = excluded.as_of
-		WHERE (p.base_url, p.api) <> (excluded.base_url, excluded.api);
+		WHERE (p.base_url, p.api, p.enabled)
+			<> (excluded.base_url, excluded.api, true);
 
 	IF add_provider.credential IS NOT NULL THEN
 		PERFORM modelroute.set_credential(add_provider.provider,
@@ -42,7 +43,7 @@ END
 $$;
 
 COMMENT ON FUNCTION modelroute.add_provider(text, text, text, jsonb) IS
-	'Adds a provider, or changes its base_url and dialect. A new one without credential is taken to need none';
+	'Adds a provider, or changes its base_url and dialect and enables it. A new one without credential is taken to need none';
 
 CREATE FUNCTION modelroute.add_model(
 	model text,
