@@ -3,9 +3,10 @@
 -- Add modelroute to a database.
 CREATE EXTENSION modelroute;
 
--- Three providers; here one local process plays them all.
-SELECT count(modelroute.add_provider(name, :'upstream_url' || '/p/' || name || '/v1')) AS providers
-FROM unnest('{quick,deep,spare}'::text[]) AS name;
+-- Three providers, one of which speaks Anthropic's dialect and the others
+-- OpenAI's; here one local process plays them all, over real HTTP.
+SELECT count(modelroute.add_provider(name, :'upstream_url' || '/p/' || name || '/v1', api)) AS providers
+FROM (VALUES ('quick', 'openai'), ('deep', 'anthropic'), ('spare', 'openai')) AS p (name, api);
 
 -- Two models, one of them at two providers: prices in USD per million tokens,
 -- quality by kind of prompt.
@@ -32,12 +33,12 @@ FROM modelroute.route_candidates('Prove that the square root of 2 is irrational'
 WHERE rank IS NULL GROUP BY excluded_by;
 
 -- Ask, for a whole column.
-CREATE TABLE ticket (id int PRIMARY KEY, body text, answer text);
-INSERT INTO ticket (id, body) VALUES
-	(1, 'Write a friendly greeting for a birthday card'),
-	(2, 'Write a C function that reverses a linked list'),
-	(3, 'Solve the equation x^2 + 5x + 6 = 0 and prove it'),
-	(4, 'Prove by induction that 2^n > n, in spite of an outage');
+CREATE TABLE ticket (id int PRIMARY KEY, customer text, body text, answer text);
+INSERT INTO ticket (id, customer, body) VALUES
+	(1, 'Ada', 'Write a friendly greeting for a birthday card'),
+	(2, 'Ada', 'Write a C function that reverses a linked list'),
+	(3, 'Grace', 'Solve the equation x^2 + 5x + 6 = 0 and prove it'),
+	(4, 'Grace', 'Prove by induction that 2^n > n, in spite of an outage');
 
 UPDATE ticket SET answer = modelroute.complete(body, 'auto',
 	jsonb_build_object('ref', id::text, 'objective', 'quality=0.8,cost=0.2'));
@@ -48,7 +49,19 @@ SELECT id, answer FROM ticket ORDER BY id;
 SELECT ref, model, provider, status, attempts, input_tokens, output_tokens, round(cost, 6) AS cost
 FROM modelroute.audit ORDER BY call_id;
 
--- So is every exchange: when one provider was down, another one answered.
+-- So is every exchange: when one provider was down, the next one answered.
 SELECT ref, attempt.provider, attempt.status, http_status, attempt.error_kind
 FROM modelroute.attempt JOIN modelroute.audit USING (call_id)
 WHERE ref = '4' ORDER BY attempt_id;
+
+-- What did each customer cost?  The audit is a table like any other.
+SELECT customer, count(*) AS calls, sum(output_tokens) AS output_tokens, round(sum(cost), 6) AS usd
+FROM ticket JOIN modelroute.audit ON audit.ref = ticket.id::text
+GROUP BY customer ORDER BY usd DESC;
+
+-- A statement that fails or rolls back has been paid for all the same, and
+-- is on record all the same.
+BEGIN;
+SELECT modelroute.complete('Write a birthday card', 'small', '{"tag": "rolled back"}');
+ROLLBACK;
+SELECT tag, status, round(cost, 6) AS usd FROM modelroute.audit WHERE tag = 'rolled back';
