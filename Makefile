@@ -60,7 +60,8 @@ REGRESS_PREP = upstream
 
 EXTRA_CLEAN = $(SOURCES:.c=.d) .build-flags tmp_check results \
 	regression.diffs regression.out META.json dist \
-	sql/$(EXTENSION)--$(EXTVERSION).sql.tmp
+	sql/$(EXTENSION)--$(EXTVERSION).sql.tmp test/upstream/upstream \
+	$(wildcard test/upstream/*.o test/upstream/*.d)
 
 # ----------
 # PGXS

@@ -148,8 +148,7 @@ run_installcheck()
 	failed=$(grep -cE '\.\.\. (FAILED|failed)' "$log" || true)
 	if [ $status -ne 0 ]
 	then
-		[ "$failed" -ne 0 ] || failed=1
-		tail -n 20 "$log"
+		[ "$failed" -ne 0 ] || { failed=1; tail -n 30 "$log"; }
 		head -n 400 "$WORK/tree/regression.diffs" 2>/dev/null || true
 	fi
 	PASSED=$((PASSED + passed))

@@ -12,7 +12,7 @@ set -euo pipefail
 
 DEFAULT_PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config
 
-PACKAGES=(gcc libc6-dev make perl libcurl4-openssl-dev libcjson-dev
+PACKAGES=(gcc libc6-dev make perl curl procps libcurl4-openssl-dev libcjson-dev
 	libipc-run-perl pg-bsd-indent)
 SERVER_PACKAGES=(postgresql-15 postgresql-server-dev-15)
 

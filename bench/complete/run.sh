@@ -4,24 +4,35 @@
 #	  Measures complete() against its floor: a C program that sends the same
 #	  request through one reused libcurl handle and reads the reply by cJSON.
 #
-# Starts a server of its own (library preloaded, fsync on) and the simulated
-# provider, measures everything in turn, ROUNDS times, and prints medians
-# beside the targets.  bench/README.md says what each figure means.
+# Measures everything in turn, ROUNDS times, and prints medians beside the
+# targets; bench/README.md says what each figure means.  Needs PGHOST, a
+# superuser of a server that is not used otherwise, with the library preloaded
+# and fsync on, as bench/run.sh gives it; without PGHOST it calls that.
 #
 #	ROUNDS=5			rounds; a figure is a median of so many
 #	PGBENCH_SECONDS=1	length of one run of pgbench
 #	MEMORY_CALLS=100000	calls of the session whose memory is watched; 0 = none
 
-. "$(dirname "$0")/../../test/lib.sh"
+set -euo pipefail
+HERE=$(cd "$(dirname "$0")" && pwd)
+TOP=$(cd "$HERE/../.." && pwd)
+if [ -z "${PGHOST:-}" ]
+then
+	ONLY=complete exec "$TOP/bench/run.sh"
+fi
 
 ROUNDS=${ROUNDS:-5}
 PGBENCH_SECONDS=${PGBENCH_SECONDS:-1}
 MEMORY_CALLS=${MEMORY_CALLS:-100000}
-HERE=$TOP/bench/complete
 SESSION_COUNTS="1 8 32"
+DATABASE=modelroute_bench_complete
 
 # A prompt of 1,000 bytes.
-PROMPT=$(printf '%.1000s' "$(printf 'The quick brown fox, who lives in the forest near Berlin, asked his friends how a function in python can compute 3 + 4 = 7 items from a list of 12, and why. %.0s' 1 2 3 4 5 6 7)")
+SENTENCE="The quick brown fox, who lives in the forest near Berlin, asked his \
+friends how a function in python can compute 3 + 4 = 7 items from a list of \
+12, and why. "
+PROMPT=$(for i in 1 2 3 4 5 6 7; do printf %s "$SENTENCE"; done)
+PROMPT=${PROMPT:0:1000}
 
 # How complete() is called: name, model, settings.
 MODES=(
@@ -33,12 +44,14 @@ MODES=(
 
 main()
 {
-	start_work
+	WORK=$(mktemp -d)
+	trap clean_up EXIT
 	make -s -C "$HERE"
-	build_server
-	build_upstream
-	copy_tree
-	start_all
+	start_upstream
+	prepare_database
+	write_scripts
+	check_same_request
+	find_peer
 	tell_conditions
 	for round in $(seq "$ROUNDS")
 	do
@@ -51,37 +64,62 @@ main()
 	report
 }
 
+die()
+{
+	echo "$0: $*" >&2
+	exit 1
+}
+
+clean_up()
+{
+	set_fsync on || true
+	psql -X -q -d postgres -c "DROP DATABASE IF EXISTS $DATABASE" || true
+	kill "$UPSTREAM_PID" 2>/dev/null || true
+	rm -rf "$WORK"
+}
+
 # ----------
 # What is measured, and what it runs on
 # ----------
 
-start_all()
+UPSTREAM_PID=
+
+start_upstream()
 {
-	as_server tee "$WORK/models.json" >/dev/null <<-'END'
+	local try
+
+	make -s -C "$TOP/test/upstream"
+	cat >"$WORK/models.json" <<-'END'
 		[{"name": "*", "request_ids": false},
 		 {"name": "bench-20", "latency_ms": 20, "request_ids": false},
 		 {"name": "bench-200", "latency_ms": 200, "request_ids": false}]
 	END
-	start_upstream --config "$WORK/models.json"
-	start_cluster pg "fsync = on" "max_connections = 100" \
-		"shared_preload_libraries = modelroute" "jit = off" \
-		"modelroute.allowed_hosts = '127.0.0.1'"
-	POSTMASTER=$(head -n 1 "$WORK/pg/data/postmaster.pid")
-	sql -v url="$UPSTREAM_URL" -f bench/complete/catalog.sql
-	write_scripts
-	check_same_request
-	find_peer
+	"$TOP/test/upstream/upstream" --port 0 --portfile "$WORK/port" \
+		--config "$WORK/models.json" >"$WORK/upstream.log" &
+	UPSTREAM_PID=$!
+	for try in $(seq 200)
+	do
+		[ ! -s "$WORK/port" ] || break
+		kill -0 "$UPSTREAM_PID"
+		sleep 0.02
+	done
+	URL=http://127.0.0.1:$(cat "$WORK/port")
+}
+
+prepare_database()
+{
+	psql -X -q -d postgres -c "DROP DATABASE IF EXISTS $DATABASE" \
+		-c "CREATE DATABASE $DATABASE"
+	export PGDATABASE=$DATABASE
+	sql -v url="$URL" -f "$HERE/catalog.sql"
+	POSTMASTER=$(sql -c "SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)")
+	[ "$(sql -c 'SHOW fsync')" = on ] || die "the server runs with fsync off"
 }
 
 sql()
 {
-	in_tree psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"
-}
-
-# Runs as root too, so that the data directory's owner does not matter.
-file_for_server()
-{
-	as_server tee "$WORK/$1" >/dev/null
+	PGOPTIONS="-c jit=off ${PGOPTIONS:-}" \
+		psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"
 }
 
 write_scripts()
@@ -89,14 +127,15 @@ write_scripts()
 	local mode name model settings
 
 	printf '{"model":"bench","messages":[{"role":"user","content":"%s"}]}' \
-		"$PROMPT" | file_for_server body
-	echo "SELECT 1;" | file_for_server nothing.pgbench
+		"$PROMPT" >"$WORK/body"
+	echo "SELECT 1;" >"$WORK/nothing.pgbench"
 	for mode in "${MODES[@]}"
 	do
 		read -r name model settings <<<"$mode"
-		echo "SELECT modelroute.complete('$PROMPT', '$model');" |
-			file_for_server "$name.pgbench"
+		echo "SELECT modelroute.complete('$PROMPT', '$model');" \
+			>"$WORK/$name.pgbench"
 	done
+	cp "$WORK/durable.pgbench" "$WORK/durable-nofsync.pgbench"
 }
 
 # The floor sends the body that complete() sends.
@@ -119,22 +158,23 @@ PEER_SETTINGS="http.keepalive=on http.curlopt_tcp_keepalive=1"
 
 find_peer()
 {
-	if [ -f "$WORK/root$("$PG_CONFIG" --sharedir)/extension/http.control" ]
-	then
-		PEER=http
-		sql -c "CREATE EXTENSION http"
-		printf "SELECT content FROM public.http_post('%s', '%s', '%s');\n" \
-			"$UPSTREAM_URL/v1/chat/completions" "$(cat "$WORK/body")" \
-			application/json | file_for_server peer.pgbench
-	fi
+	local found
+
+	found=$(sql -c "SELECT count(*) FROM pg_available_extensions
+		WHERE name = 'http'")
+	[ "$found" = 1 ] || return 0
+	PEER=http
+	sql -c "CREATE EXTENSION http"
+	printf "SELECT content FROM http_post('%s', '%s', 'application/json');\n" \
+		"$URL/v1/chat/completions" "$(cat "$WORK/body")" >"$WORK/peer.pgbench"
 }
 
 tell_conditions()
 {
 	local synced
 
-	synced=$(as_server dd if=/dev/zero of="$WORK/synced" bs=8k count=500 \
-		oflag=dsync 2>&1 | awk 'END { print int($(NF - 3) * 2000) }')
+	synced=$(dd if=/dev/zero of="$WORK/synced" bs=8k count=500 oflag=dsync 2>&1 |
+		awk 'END { print int($(NF - 3) * 2000) }')
 	echo "cores $(nproc), load $(cut -d ' ' -f 1-3 /proc/loadavg)," \
 		"one synced write of 8 kB $synced us," \
 		"$ROUNDS rounds, $(date -u +%Y-%m-%d)"
@@ -161,8 +201,7 @@ place()
 		server=$upstream
 	fi
 	CLIENT=(taskset -c "$server")
-	taskset -acp "$upstream" "$(pgrep -P "$UPSTREAM_PID" -x upstream ||
-		echo "$UPSTREAM_PID")" >/dev/null
+	taskset -acp "$upstream" "$UPSTREAM_PID" >/dev/null
 	for pid in $POSTMASTER $(pgrep -P "$POSTMASTER")
 	do
 		taskset -acp "$server" "$pid" >/dev/null 2>&1 || true
@@ -236,7 +275,6 @@ measure_sessions()
 		sessions peer "$1" $PEER_SETTINGS
 	fi
 	set_fsync off
-	cp "$WORK/durable.pgbench" "$WORK/durable-nofsync.pgbench"
 	sessions durable-nofsync "$1" synchronous_commit=on
 	set_fsync on
 }
@@ -248,7 +286,7 @@ floor()
 
 	sed "s/\"bench\"/\"$4\"/" "$WORK/body" >"$WORK/floor.body"
 	line=$("${CLIENT[@]}" "$HERE/floor" --body "$WORK/floor.body" \
-		--url "$UPSTREAM_URL/v1/chat/completions" \
+		--url "$URL/v1/chat/completions" \
 		--header "Content-Type: application/json" \
 		--header "Accept: application/json" \
 		--sessions "$2" --requests "$5")
@@ -264,7 +302,7 @@ floor()
 # PGOPTIONS for settings
 options()
 {
-	printf -- '-c %s ' "$@"
+	printf -- '-c %s ' jit=off "$@"
 }
 
 # statement WHAT PROVIDER_MS MODEL CALLS SETTING...
@@ -274,7 +312,7 @@ statement()
 
 	shift 4
 	us=$(PGOPTIONS=$(options "$@") sql -v model="$model" -v calls="$calls" \
-		-v prompt="$PROMPT" -f bench/complete/measure.sql)
+		-v prompt="$PROMPT" -f "$HERE/measure.sql")
 	note statement "$what" 1 "$provider_ms" "$us" ''
 }
 
@@ -284,8 +322,7 @@ sessions()
 	local what=$1 count=$2 output us per_second
 
 	shift 2
-	output=$(PGOPTIONS=$([ $# -eq 0 ] || options "$@") in_tree \
-		"${CLIENT[@]}" pgbench -n -M prepared -c "$count" -j 1 \
+	output=$(PGOPTIONS=$(options "$@") "${CLIENT[@]}" pgbench -n -M prepared -c "$count" -j 1 \
 		-T "$PGBENCH_SECONDS" -f "$WORK/$what.pgbench" 2>&1) ||
 		die "pgbench: $output"
 	us=$(awk '/^latency average/ { print $4 * 1000 }' <<<"$output")
@@ -293,6 +330,7 @@ sessions()
 	note sessions "$what" "$count" 0 "$us" "$per_second"
 }
 
+# set_fsync on|off
 set_fsync()
 {
 	sql -c "ALTER SYSTEM SET fsync = $1" -c "SELECT pg_reload_conf()" \
@@ -320,16 +358,16 @@ measure_memory()
 		echo "SELECT count(modelroute.complete(:'prompt', 'auto'))" \
 			"FROM generate_series(1, $((tenth / 2)));"
 		yes "EXECUTE call;" | head -n $((tenth - tenth / 2)) || true
-	done | file_for_server memory.sql
+	done >"$WORK/memory.sql"
 	PGOPTIONS=$(options synchronous_commit=off) sql -v prompt="$PROMPT" \
-		-v calls="$WORK/memory.sql" -f bench/complete/memory.sql
+		-v calls="$WORK/memory.sql" -f "$HERE/memory.sql"
 }
 
 report()
 {
 	echo "load at the end $(cut -d ' ' -f 1-3 /proc/loadavg)"
 	sql -P tuples_only=off -P format=aligned -P footer=off \
-		-v figures="$WORK/figures" -f bench/complete/report.sql
+		-f "$HERE/report.sql" <"$WORK/figures"
 }
 
 main

@@ -98,6 +98,11 @@ static const FailureRow rows[MR_FAILURE_KINDS] = {
 		"the ledger did not keep up",
 		"Raise modelroute.ledger_timeout or modelroute.ledger_slots, "
 	"or make fewer calls at once."},
+	[MR_FAILURE_LEDGER_REFUSED] = {"ledger_refused",
+		ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+		"the ledger did not take the record of the call",
+		"See the server log: a constraint or trigger of modelroute.audit or "
+	"modelroute.attempt refused it, or the extension was dropped."},
 	[MR_FAILURE_CANCELLED] = {"cancelled", ERRCODE_QUERY_CANCELED,
 	"the call was cancelled", NULL},
 	[MR_FAILURE_INTERNAL] = {"internal", ERRCODE_INTERNAL_ERROR,

@@ -32,6 +32,7 @@ typedef enum MrFailureKind
 	MR_FAILURE_ENCODING,		/* not representable in the server encoding */
 	MR_FAILURE_LEDGER_DOWN,		/* no worker writes the ledger: nothing sent */
 	MR_FAILURE_LEDGER_FULL,		/* the ledger did not keep up in time */
+	MR_FAILURE_LEDGER_REFUSED,	/* its tables did not take the record */
 	MR_FAILURE_CANCELLED,		/* by the user */
 	MR_FAILURE_INTERNAL			/* libcurl or memory: should not happen */
 } MrFailureKind;

@@ -4,7 +4,8 @@
  *
  * One LWLock guards everything; nothing is called and no other lock is taken
  * while it is held, but SetLatch.  Latches are published and cleared under
- * it, so a stale one is never set.
+ * it, so a stale one is never set.  Single flags and numbers are also read
+ * without it, where a change that comes a moment later is no worse.
  */
 #include "postgres.h"
 
@@ -107,7 +108,10 @@ wake_launcher(void)
 		SetLatch(registry->launcher_latch);
 }
 
-/* Asks for a worker in the database.  -1: no entry is left. */
+/*
+ * Asks for a worker in the database; one that is there looks whether the
+ * extension still is.  Returns the entry; -1: none is left.
+ */
 int
 mr_registry_want(Oid database)
 {
@@ -118,8 +122,10 @@ mr_registry_want(Oid database)
 	if (entry >= 0)
 	{
 		registry->databases[entry].wanted = true;
-		registry->databases[entry].lacks_extension = false;
-		wake_launcher();
+		if (registry->databases[entry].worker_latch)
+			SetLatch(registry->databases[entry].worker_latch);
+		else
+			wake_launcher();
 	}
 	LWLockRelease(&registry->lock);
 	return entry;
@@ -158,6 +164,13 @@ mr_registry_wake_worker(int entry)
 	return latch != NULL;
 }
 
+/* Whether waiting for the entry's worker makes sense. */
+bool
+mr_registry_may_hope(int entry)
+{
+	return entry >= 0 && !registry->databases[entry].no_worker_slot;
+}
+
 /* Why the entry has no worker, as a sentence for a HINT. */
 const char *
 mr_registry_problem(int entry)
@@ -186,6 +199,7 @@ mr_registry_attach_worker(Oid database)
 		registry->databases[entry].starting = false;
 		registry->databases[entry].wanted = false;
 		registry->databases[entry].started_at = GetCurrentTimestamp();
+		wake_launcher();		/* others may wait for their turn to start */
 	}
 	else
 		entry = -1;
@@ -193,7 +207,7 @@ mr_registry_attach_worker(Oid database)
 	return entry;
 }
 
-/* The worker leaves; the launcher hears of it through its notification. */
+/* The worker leaves; in order when it lacks the extension. */
 void
 mr_registry_detach_worker(int entry, bool lacks_extension)
 {
@@ -203,6 +217,11 @@ mr_registry_detach_worker(int entry, bool lacks_extension)
 	database->worker_pid = 0;
 	database->worker_latch = NULL;
 	database->lacks_extension = lacks_extension;
+	if (lacks_extension)
+	{
+		database->failures = 0;
+		database->retry_at = 0;
+	}
 	wake_launcher();
 	LWLockRelease(&registry->lock);
 }
@@ -212,6 +231,34 @@ bool
 mr_registry_worker_must_stop(int entry)
 {
 	return registry->databases[entry].stop;
+}
+
+/* Whether somebody wanted a worker since this one attached or last asked. */
+bool
+mr_registry_take_wanted(int entry)
+{
+	bool		wanted;
+
+	if (!registry->databases[entry].wanted)
+		return false;
+	LWLockAcquire(&registry->lock, LW_EXCLUSIVE);
+	wanted = registry->databases[entry].wanted;
+	registry->databases[entry].wanted = false;
+	LWLockRelease(&registry->lock);
+	return wanted;
+}
+
+/* Notes the extension that the entry's worker serves; returns the last. */
+Oid
+mr_registry_change_extension(int entry, Oid extension)
+{
+	Oid			before;
+
+	LWLockAcquire(&registry->lock, LW_EXCLUSIVE);
+	before = registry->databases[entry].extension;
+	registry->databases[entry].extension = extension;
+	LWLockRelease(&registry->lock);
+	return before;
 }
 
 /*
@@ -241,9 +288,9 @@ mr_registry_stop_worker(Oid database)
 	return present;
 }
 
-/* Ends the hold of mr_registry_stop_worker. */
+/* Ends the hold of mr_registry_stop_worker, unless the database is gone. */
 void
-mr_registry_allow_worker(Oid database)
+mr_registry_allow_worker(Oid database, bool dropped)
 {
 	int			entry;
 
@@ -251,8 +298,16 @@ mr_registry_allow_worker(Oid database)
 	entry = find_entry(database, false);
 	if (entry >= 0)
 	{
-		registry->databases[entry].stop = false;
-		registry->databases[entry].retry_at = 0;
+		MrDatabase *found = &registry->databases[entry];
+
+		found->stop = false;
+		found->failures = 0;
+		found->retry_at = 0;
+		if (dropped)
+		{
+			found->wanted = false;
+			found->lacks_extension = true;
+		}
 		wake_launcher();
 	}
 	LWLockRelease(&registry->lock);

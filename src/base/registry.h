@@ -11,13 +11,15 @@
 #include "datatype/timestamp.h"
 #include "storage/latch.h"
 
-/* One database.  Every field is guarded by the registry's lock. */
+/* One database.  Every field is changed under the registry's lock only. */
 typedef struct MrDatabase
 {
 	Oid			database;		/* InvalidOid = free entry */
 	int			worker_pid;		/* 0 = none attached */
 	Latch	   *worker_latch;
-	bool		wanted;			/* somebody needs a worker now */
+	Oid			extension;		/* that the last worker served */
+	bool		wanted;			/* somebody needs a worker now, or the
+								 * extension came or went */
 	bool		starting;		/* registered, not yet attached */
 	bool		lacks_extension;	/* the last worker found none */
 	bool		no_worker_slot; /* max_worker_processes was reached */
@@ -32,12 +34,15 @@ extern int	mr_registry_want(Oid database);
 extern int	mr_registry_find(Oid database);
 extern bool mr_registry_has_worker(int entry);
 extern bool mr_registry_wake_worker(int entry);
+extern bool mr_registry_may_hope(int entry);
 extern const char *mr_registry_problem(int entry);
 extern int	mr_registry_attach_worker(Oid database);
 extern void mr_registry_detach_worker(int entry, bool lacks_extension);
 extern bool mr_registry_worker_must_stop(int entry);
+extern bool mr_registry_take_wanted(int entry);
+extern Oid	mr_registry_change_extension(int entry, Oid extension);
 extern bool mr_registry_stop_worker(Oid database);
-extern void mr_registry_allow_worker(Oid database);
+extern void mr_registry_allow_worker(Oid database, bool dropped);
 extern void mr_registry_attach_launcher(void);
 extern void mr_registry_init(void);
 

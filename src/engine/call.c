@@ -142,22 +142,47 @@ fail_call(MrCall *call, MrFailureKind kind)
 }
 
 /*
- * Nobody waits for the call any more (cancel, error, end of the session): its
- * exchange is cut, and it is recorded as cancelled, without waiting.
+ * The same for a call that is left before its end, whatever happens: its
+ * place in the ledger must be given back.
+ */
+static void
+end_abandoned(MrCall *call)
+{
+	PG_TRY();
+	{
+		end_call(call);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(call->context);
+		error = CopyErrorData();
+		FlushErrorState();
+		ereport(LOG,
+				(errmsg("modelroute could not record a cancelled call: %s",
+						error->message)));
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Nobody waits for the call any more: its exchange is cut, and it is recorded
+ * without waiting, as cancelled (cancel, end of the session) or as failed with
+ * kind internal (an error here).
  */
 void
-mr_call_abandon(MrCall *call)
+mr_call_abandon(MrCall *call, MrFailureKind kind)
 {
 	if (call->state == MR_CALL_DONE)
 		return;
-	mr_exchange_cut(call);
+	mr_exchange_cut(call, kind);
 	if (call->ticket.ready && call->call_id != 0 && !call->recorded &&
 		call->ticket.kind == MR_TICKET_SHARED)
 	{
-		call->cancelled = true;
-		call->failure.kind = MR_FAILURE_CANCELLED;
-		call->failure.message = NULL;
-		end_call(call);
+		memset(&call->failure, 0, sizeof(call->failure));
+		call->failure.kind = kind;
+		end_abandoned(call);
 	}
 	finish(call);
 }
@@ -169,7 +194,8 @@ mr_call_abandon_all(void)
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &calls)
-		mr_call_abandon(dlist_container(MrCall, node, iter.cur));
+		mr_call_abandon(dlist_container(MrCall, node, iter.cur),
+						MR_FAILURE_CANCELLED);
 }
 
 /* A place in the ledger and the call's id. */
@@ -192,6 +218,16 @@ step_opening(MrCall *call)
 	return true;
 }
 
+/* Until the call's deadline; PG_INT64_MAX when it has none. */
+int64
+mr_call_time_left_ms(const MrCall *call)
+{
+	if (call->request->total_timeout_ms == 0)
+		return PG_INT64_MAX;
+	return call->request->total_timeout_ms -
+		(now_us() - call->started_us) / 1000;
+}
+
 /* After a failed attempt: retry, next candidate, or the end. */
 static void
 choose_next(MrCall *call)
@@ -203,8 +239,7 @@ choose_next(MrCall *call)
 		.failures_here = ++call->failures_here,
 		.attempts_left = call->request->max_attempts - call->nattempts,
 		.more_candidates = call->candidate + 1 < call->decision->nchosen,
-		.time_left_ms = call->request->total_timeout_ms -
-		(now_us() - call->started_us) / 1000
+		.time_left_ms = mr_call_time_left_ms(call)
 	};
 
 	switch (mr_policy_next(&situation, &wait_ms))

@@ -91,7 +91,6 @@ typedef struct MrCall
 	int64		rest_until_us;
 
 	/* how it ended */
-	bool		cancelled;
 	MrReply		reply;			/* when failure.kind is NONE */
 	MrFailure	failure;
 	const char *content;		/* reply.content in the server encoding */
@@ -112,7 +111,8 @@ typedef struct MrCall
 extern MrCall *mr_call_create(MemoryContext parent, const MrRequest *request);
 extern bool mr_call_advance(MrCall *call);
 extern int64 mr_call_wake_us(const MrCall *call);
-extern void mr_call_abandon(MrCall *call);
+extern int64 mr_call_time_left_ms(const MrCall *call);
+extern void mr_call_abandon(MrCall *call, MrFailureKind kind);
 extern void mr_call_abandon_all(void);
 extern void mr_call_free(MrCall *call);
 

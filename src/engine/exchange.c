@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
 #include <math.h>
 
 #include "mb/pg_wchar.h"
@@ -101,13 +102,13 @@ mr_exchange_prepare(MrCall *call, int64 attempt_id)
 	return attempt;
 }
 
+/* The total time-out of an exchange that starts now; 0 = none. */
 static int
-milliseconds_left(const MrCall *call)
+total_timeout(const MrCall *call)
 {
-	int64		left = call->request->total_timeout_ms -
-		(now_us() - call->started_us) / 1000;
+	int64		left = mr_call_time_left_ms(call);
 
-	return (int) Max(left, 1);
+	return left > INT_MAX ? 0 : (int) Max(left, 1);
 }
 
 /* Starts the prepared exchange; its total time-out is the call's. */
@@ -125,7 +126,7 @@ mr_exchange_send(MrCall *call)
 		.connect_timeout_ms = request->connect_timeout_ms,
 		.first_byte_timeout_ms = request->first_byte_timeout_ms,
 		.idle_timeout_ms = request->idle_timeout_ms,
-		.total_timeout_ms = milliseconds_left(call),
+		.total_timeout_ms = total_timeout(call),
 		.max_body_bytes = (size_t) mr_guc_max_response_kb * 1024
 	};
 
@@ -282,14 +283,34 @@ mr_exchange_finish(MrCall *call)
 	return true;
 }
 
+/* An attempt that was prepared and not sent, if there is one, has failed. */
+static void
+fail_unsent(MrCall *call, MrFailureKind kind)
+{
+	MrAttempt  *attempt;
+
+	if (call->nattempts == 0)
+		return;
+	attempt = &call->attempts[call->nattempts - 1];
+	if (attempt->status != MR_ATTEMPT_UNKNOWN ||
+		attempt->failure.kind != MR_FAILURE_NONE)
+		return;
+	attempt->status = MR_ATTEMPT_FAILED;
+	attempt->failure.kind = kind;
+	attempt->cost_picousd = 0;
+}
+
 /* Ends the exchange in flight, if any, because nobody waits any more. */
 void
-mr_exchange_cut(MrCall *call)
+mr_exchange_cut(MrCall *call, MrFailureKind kind)
 {
 	MrAttempt  *attempt;
 
 	if (call->transfer == NULL)
+	{
+		fail_unsent(call, kind);
 		return;
+	}
 	attempt = &call->attempts[call->nattempts - 1];
 	attempt->http = *mr_http_abort(call->transfer);
 	attempt->http.body = NULL;
@@ -297,7 +318,7 @@ mr_exchange_cut(MrCall *call)
 		MR_ATTEMPT_FAILED;
 	if (!attempt->http.sent)
 		attempt->cost_picousd = 0;
-	attempt->failure.kind = MR_FAILURE_CANCELLED;
+	attempt->failure.kind = kind;
 	attempt->failure.message = NULL;
 	call->transfer = NULL;
 }

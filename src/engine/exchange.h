@@ -11,6 +11,6 @@
 extern MrAttempt *mr_exchange_prepare(MrCall *call, int64 attempt_id);
 extern void mr_exchange_send(MrCall *call);
 extern bool mr_exchange_finish(MrCall *call);
-extern void mr_exchange_cut(MrCall *call);
+extern void mr_exchange_cut(MrCall *call, MrFailureKind kind);
 
 #endif							/* MR_EXCHANGE_H */

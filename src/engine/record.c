@@ -169,9 +169,15 @@ call_status(const MrCall *call)
 {
 	if (call->state != MR_CALL_RECORDING)
 		return "unknown";		/* an intent */
-	if (call->cancelled)
-		return "cancelled";
-	return call->failure.kind == MR_FAILURE_NONE ? "ok" : "failed";
+	switch (call->failure.kind)
+	{
+		case MR_FAILURE_NONE:
+			return "ok";
+		case MR_FAILURE_CANCELLED:
+			return "cancelled";
+		default:
+			return "failed";
+	}
 }
 
 /* Kept for the process: it cannot change while we are connected. */

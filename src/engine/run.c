@@ -78,15 +78,26 @@ drive(MrCall **calls, int ncalls)
 	}
 }
 
+/* What an error raised here means for the calls under way. */
+static MrFailureKind
+error_kind(int sqlstate)
+{
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_OPERATOR_INTERVENTION ?
+		MR_FAILURE_CANCELLED : MR_FAILURE_INTERNAL;
+}
+
 /*
  * Drives the calls until all are done.  A cancel or another error ends them
  * at once, each on record, and goes on to the caller.  PG_TRY, because the
  * memory of a failed statement may live on until the user's ROLLBACK, and the
- * sockets must not.
+ * sockets must not.  The error is taken off the stack, because recording has
+ * to survive errors of its own.
  */
 void
 mr_run_calls(MrCall **calls, int ncalls)
 {
+	MemoryContext context = CurrentMemoryContext;
+
 	PG_TRY();
 	{
 		mr_http_init();
@@ -94,9 +105,14 @@ mr_run_calls(MrCall **calls, int ncalls)
 	}
 	PG_CATCH();
 	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
 		for (int i = 0; i < ncalls; i++)
-			mr_call_abandon(calls[i]);
-		PG_RE_THROW();
+			mr_call_abandon(calls[i], error_kind(error->sqlerrcode));
+		ReThrowError(error);
 	}
 	PG_END_TRY();
 }
@@ -110,7 +126,9 @@ mr_call_report(const MrCall *call, int elevel)
 	const char *message = failure->message ?
 		mr_text_from_utf8_lossy(failure->message, strlen(failure->message)) :
 		mr_failure_summary(failure->kind);
-	const char *hint = mr_failure_hint(failure->kind);
+	const char *ledger_hint = mr_ledger_hint(failure->kind);
+	const char *hint = ledger_hint ? ledger_hint :
+		mr_failure_hint(failure->kind);
 	char		status[64] = "";
 
 	if (failure->http_status)

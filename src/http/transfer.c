@@ -20,6 +20,9 @@
 
 #define BODY_START_BYTES 4096
 
+/* libcurl keeps every header of a reply: all of them together. */
+#define HEADERS_MAX_BYTES (256 * 1024)
+
 /* Monotonic clock in microseconds. */
 int64
 mr_http_now_us(void)
@@ -155,6 +158,9 @@ receive_header(char *line, size_t size, size_t count, void *arg)
 	if (result->first_byte_us == 0)
 		result->first_byte_us =
 			Max(transfer->last_byte_us - transfer->started_us, 1);
+	transfer->header_bytes += bytes;
+	if (transfer->header_bytes > HEADERS_MAX_BYTES)
+		return stop(transfer, MR_HTTP_TOO_LARGE);
 	if ((value = header_value(line, bytes, "retry-after-ms", &length)))
 		result->retry_after_ms = parse_count(value, length);
 	else if ((value = header_value(line, bytes, "x-should-retry", &length)))
@@ -177,7 +183,7 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	if (mr_guc_proxy[0] == '\0' &&
 		!mr_hosts_judge_address(&transfer->verdict, &address->addr))
 	{
-		transfer->forced = MR_HTTP_HOST_REFUSED;
+		transfer->address_refused = true;
 		return CURL_SOCKET_BAD;
 	}
 	if (!AcquireExternalFD())
@@ -274,7 +280,8 @@ set_exchange_options(MrTransfer *transfer)
 	SET(CURLOPT_POSTFIELDS, request->body);
 	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_bytes);
 	SET(CURLOPT_HTTPHEADER, transfer->headers);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout_ms);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, request->connect_timeout_ms > 0 ?
+		(long) request->connect_timeout_ms : (long) INT_MAX);
 	SET(CURLOPT_ERRORBUFFER, transfer->curl_error);
 	SET(CURLOPT_PRIVATE, transfer);
 	SET(CURLOPT_WRITEDATA, transfer);
@@ -316,6 +323,8 @@ classify(const MrTransfer *transfer, CURLcode code)
 {
 	if (transfer->forced != MR_HTTP_PENDING)
 		return transfer->forced;
+	if (transfer->address_refused && !transfer->result.sent)
+		return MR_HTTP_HOST_REFUSED;
 	switch (code)
 	{
 		case CURLE_OK:
@@ -338,9 +347,11 @@ describe_error(MrTransfer *transfer, CURLcode code)
 
 	if (transfer->resend_refused)
 		text = "the connection was closed before any byte of the reply";
-	else if (transfer->forced == MR_HTTP_HOST_REFUSED)
+	else if (transfer->result.outcome == MR_HTTP_HOST_REFUSED)
 		text = "the address is refused unless modelroute.allowed_hosts "
 			"lists it";
+	else if (transfer->result.outcome == MR_HTTP_TOO_LARGE)
+		text = "the reply has more bytes than are accepted";
 	else if (text[0] == '\0')
 		text = curl_easy_strerror(code);
 	strlcpy(transfer->result.error, text, sizeof(transfer->result.error));

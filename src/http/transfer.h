@@ -26,9 +26,11 @@ struct MrTransfer
 	MrHttpRequest request;
 	MrHostVerdict verdict;
 	MrHttpResult result;
+	size_t		header_bytes;
 	size_t		body_capacity;
 	int64		started_us;
 	int64		last_byte_us;	/* last sign of life */
+	bool		address_refused;	/* one of the host's, not always the last */
 	bool		resend_refused; /* libcurl wanted to send a second time */
 	MrHttpOutcome forced;		/* why a callback stopped it; PENDING = not */
 	char		curl_error[CURL_ERROR_SIZE];

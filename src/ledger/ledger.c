@@ -11,6 +11,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
@@ -25,6 +26,7 @@
 /* Ids that this process took for records in its own transactions. */
 static int64 local_next_id;
 static int64 local_ids_left;
+static Oid	local_ids_extension;	/* whose sequence they are from */
 
 static int64
 now_us(void)
@@ -47,6 +49,15 @@ wait_or_fail(MrTicket *ticket, MrFailureKind reason, MrFailureKind *kind)
 		return MR_LEDGER_WAIT;
 	*kind = reason;
 	return MR_LEDGER_FAILED;
+}
+
+/* Goes on waiting for the worker, unless modelroute.ledger_timeout passed. */
+static MrLedgerAnswer
+await_answer(MrTicket *ticket, MrFailureKind *kind)
+{
+	return wait_or_fail(ticket, mr_registry_has_worker(ticket->database) ?
+						MR_FAILURE_LEDGER_FULL : MR_FAILURE_LEDGER_DOWN,
+						kind);
 }
 
 /* Reserves shared memory when the library is preloaded. */
@@ -73,6 +84,18 @@ check_local(void)
 				 errhint("Add modelroute to shared_preload_libraries and restart the server.")));
 }
 
+/* Asks for a worker, and waits for it unless there can be none. */
+static MrLedgerAnswer
+await_worker(MrTicket *ticket, MrFailureKind *kind)
+{
+	if (ticket->wait_began_us == 0)
+		ticket->database = mr_registry_want(MyDatabaseId);
+	if (mr_registry_may_hope(ticket->database))
+		return wait_or_fail(ticket, MR_FAILURE_LEDGER_DOWN, kind);
+	*kind = MR_FAILURE_LEDGER_DOWN;
+	return MR_LEDGER_FAILED;
+}
+
 static MrLedgerAnswer
 open_shared(MrTicket *ticket, MrFailureKind *kind)
 {
@@ -80,11 +103,7 @@ open_shared(MrTicket *ticket, MrFailureKind *kind)
 	ticket->strict = mr_guc_ledger == MR_LEDGER_STRICT;
 	ticket->database = mr_registry_find(MyDatabaseId);
 	if (ticket->database < 0 || !mr_registry_has_worker(ticket->database))
-	{
-		if (ticket->wait_began_us == 0)
-			mr_registry_want(MyDatabaseId);
-		return wait_or_fail(ticket, MR_FAILURE_LEDGER_DOWN, kind);
-	}
+		return await_worker(ticket, kind);
 	ticket->slot = mr_slots_acquire(ticket->database);
 	if (ticket->slot < 0)
 		return wait_or_fail(ticket, MR_FAILURE_LEDGER_FULL, kind);
@@ -135,7 +154,9 @@ leave_store(const MrOwnerScope *scope)
 static int64
 next_local_id(void)
 {
-	if (local_ids_left == 0)
+	Oid			extension = get_extension_oid("modelroute", false);
+
+	if (local_ids_left == 0 || local_ids_extension != extension)
 	{
 		MrOwnerScope scope;
 
@@ -143,6 +164,7 @@ next_local_id(void)
 		local_next_id = mr_store_reserve_ids();
 		leave_store(&scope);
 		local_ids_left = MR_LEDGER_ID_BLOCK;
+		local_ids_extension = extension;
 	}
 	local_ids_left--;
 	return local_next_id++;
@@ -159,7 +181,7 @@ mr_ledger_next_id(MrTicket *ticket, int64 *id, MrFailureKind *kind)
 			 !mr_slots_next_id(ticket->database, id))
 	{
 		mr_registry_wake_worker(ticket->database);
-		return wait_or_fail(ticket, MR_FAILURE_LEDGER_FULL, kind);
+		return await_answer(ticket, kind);
 	}
 	ticket->wait_began_us = 0;
 	return MR_LEDGER_READY;
@@ -182,16 +204,7 @@ mr_ledger_submit(MrTicket *ticket, const MrLedgerRecord *record)
 	}
 	else if (ticket->kind == MR_TICKET_SHARED)
 	{
-		while (!mr_slots_queue(ticket->slot, record))
-		{
-			/* the worker is busy with our intent: use a second slot */
-			int			second = mr_slots_acquire(ticket->database);
-
-			if (second < 0)
-				return;
-			mr_slots_abandon(ticket->slot);
-			ticket->slot = second;
-		}
+		mr_slots_queue(ticket->slot, record);
 		mr_registry_wake_worker(ticket->database);
 	}
 	ticket->wait_began_us = 0;
@@ -207,16 +220,38 @@ mr_ledger_poll(MrTicket *ticket, MrFailureKind *kind)
 	{
 		case MR_SLOT_QUEUED:
 		case MR_SLOT_TAKEN:
-			return wait_or_fail(ticket, MR_FAILURE_LEDGER_FULL, kind);
+			return await_answer(ticket, kind);
 		case MR_SLOT_WRITTEN:
 			mr_slots_reopen(ticket->slot);
 			return MR_LEDGER_READY;
 		case MR_SLOT_REFUSED:
-			*kind = MR_FAILURE_LEDGER_DOWN;
+			*kind = MR_FAILURE_LEDGER_REFUSED;
 			return MR_LEDGER_FAILED;
 		default:
 			return MR_LEDGER_READY;
 	}
+}
+
+/* What to do about a failure, when the ledger knows better; else NULL. */
+const char *
+mr_ledger_hint(MrFailureKind kind)
+{
+	if (kind != MR_FAILURE_LEDGER_DOWN)
+		return NULL;
+	return mr_registry_problem(mr_registry_find(MyDatabaseId));
+}
+
+/*
+ * The extension of the database was dropped: records of calls that began
+ * before are refused, and its ids are not used any more.  Raises nothing.
+ */
+void
+mr_ledger_forget(Oid database_oid)
+{
+	int			database = mr_registry_find(database_oid);
+
+	if (database >= 0)
+		mr_slots_begin_epoch(database);
 }
 
 /* Gives the place back; what is still queued is written all the same. */

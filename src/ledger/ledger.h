@@ -41,6 +41,13 @@ typedef enum MrLedgerAnswer
 	MR_LEDGER_FAILED			/* *kind tells why */
 } MrLedgerAnswer;
 
+/* What the worker does after an error. */
+typedef enum MrLedgerRetry
+{
+	MR_LEDGER_PAUSE = 0,		/* it may pass: try again a little later */
+	MR_LEDGER_AT_ONCE			/* it was a record's own fault */
+} MrLedgerRetry;
+
 /* the caller's side */
 extern MrLedgerAnswer mr_ledger_open(MrTicket *ticket, MrFailureKind *kind);
 extern MrLedgerAnswer mr_ledger_next_id(MrTicket *ticket, int64 *id,
@@ -48,11 +55,13 @@ extern MrLedgerAnswer mr_ledger_next_id(MrTicket *ticket, int64 *id,
 extern void mr_ledger_submit(MrTicket *ticket, const MrLedgerRecord *record);
 extern MrLedgerAnswer mr_ledger_poll(MrTicket *ticket, MrFailureKind *kind);
 extern void mr_ledger_close(MrTicket *ticket);
+extern const char *mr_ledger_hint(MrFailureKind kind);
+extern void mr_ledger_forget(Oid database_oid);
 
 /* the worker's side */
 extern int	mr_ledger_write_batch(int database);
 extern void mr_ledger_reserve_ids(int database);
-extern void mr_ledger_recover(int database, int sqlstate);
+extern MrLedgerRetry mr_ledger_recover(int sqlstate);
 extern void mr_ledger_refuse_all(int database);
 extern void mr_ledger_attach(int database);
 extern void mr_ledger_init(void);

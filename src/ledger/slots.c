@@ -9,6 +9,15 @@
  * whose size is bounded by modelroute.ledger_memory; where that is used up,
  * details are dropped so that the record fits, never the record.
  *
+ * A slot holds one record at a time.  What its owner hands in while the worker
+ * writes the one before (a call that ends early while its intent is written)
+ * waits as the slot's successor, so records of a call never overtake each
+ * other.
+ *
+ * An epoch is the time from one CREATE EXTENSION to its DROP: what a call of
+ * an earlier epoch hands in is refused, since its ids mean nothing in the new
+ * tables.
+ *
  * After a crash shared memory starts empty: what was queued and not yet
  * committed had not been returned to a client either.
  */
@@ -16,6 +25,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "utils/dsa.h"
@@ -35,9 +45,11 @@ typedef struct LedgerSlot
 	MrSlotState state;
 	int			next;			/* in the free list or a queue */
 	int			database;		/* entry of the registry */
+	uint32		epoch;			/* of the queue, when it was acquired */
 	Latch	   *owner;			/* NULL: nobody waits */
 	int			synchronous_commit; /* of the owner's session */
 	dsa_pointer overflow;		/* the record, when not in place */
+	dsa_pointer successor;		/* of a TAKEN record */
 	char		record[SLOT_BYTES] pg_attribute_aligned(MAXIMUM_ALIGNOF);
 } LedgerSlot;
 
@@ -51,6 +63,7 @@ typedef struct LedgerQueue
 {
 	int			head;
 	int			tail;
+	uint32		epoch;
 	IdBlock		ids;
 	IdBlock		spare_ids;
 } LedgerQueue;
@@ -145,12 +158,27 @@ attached_area(void)
 	return area;
 }
 
+/* Gives back what this process still holds when its calls are abandoned. */
+static void
+reap_at_exit(int code, Datum arg)
+{
+	for (int i = 0; i < mr_guc_ledger_slots; i++)
+		if (shared->slots[i].owner == MyLatch)
+			mr_slots_abandon(i);
+}
+
 /* Takes a free slot for a call of the database; -1 = none is free. */
 int
 mr_slots_acquire(int database)
 {
+	static bool registered = false;
 	int			index;
 
+	if (!registered)
+	{
+		on_shmem_exit(reap_at_exit, 0);
+		registered = true;
+	}
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 	index = shared->free_head;
 	if (index != NO_SLOT)
@@ -160,8 +188,10 @@ mr_slots_acquire(int database)
 		shared->free_head = slot->next;
 		slot->state = MR_SLOT_OPEN;
 		slot->database = database;
+		slot->epoch = shared->queues[database].epoch;
 		slot->owner = MyLatch;
 		slot->overflow = InvalidDsaPointer;
+		slot->successor = InvalidDsaPointer;
 	}
 	LWLockRelease(&shared->lock);
 	return index;
@@ -205,67 +235,143 @@ append_to_queue(int index)
 	slot->state = MR_SLOT_QUEUED;
 }
 
-/*
- * Packs the record: in place when it fits, else into fresh shared memory,
- * else in place without its details.
- */
+/* And in front of what is queued: the worker returns what it took. */
 static void
-place_record(LedgerSlot *slot, const MrLedgerRecord *record,
-			 dsa_pointer overflow, size_t bytes)
+prepend_to_queue(int index)
 {
-	slot->overflow = overflow;
-	slot->synchronous_commit = synchronous_commit;
-	if (overflow != InvalidDsaPointer)
-		mr_record_pack(record, dsa_get_address(attached_area(), overflow),
-					   bytes);
-	else
-		mr_record_pack(record, slot->record, SLOT_BYTES);
+	LedgerSlot *slot = &shared->slots[index];
+	LedgerQueue *queue = &shared->queues[slot->database];
+
+	slot->next = queue->head;
+	queue->head = index;
+	if (queue->tail == NO_SLOT)
+		queue->tail = index;
+	slot->state = MR_SLOT_QUEUED;
 }
 
 /*
- * Gives the record to the worker.  False when the worker is writing an
- * earlier record of this slot just now.  Does not wake the worker.
+ * Memory for a record, or InvalidDsaPointer.  A new segment may not be had
+ * though the limit allows it (no space in /dev/shm, no segment slot), which
+ * raises; the record of what was spent must get through all the same.  No
+ * caller holds an LWLock, so those left held are of the failed allocation.
  */
-bool
-mr_slots_queue(int index, const MrLedgerRecord *record)
+static dsa_pointer
+allocate(size_t bytes)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = InterruptHoldoffCount;
+	volatile dsa_pointer place = InvalidDsaPointer;
+
+	PG_TRY();
+	{
+		place = dsa_allocate_extended(attached_area(), bytes,
+									  DSA_ALLOC_HUGE | DSA_ALLOC_NO_OOM);
+	}
+	PG_CATCH();
+	{
+		LWLockReleaseAll();
+		InterruptHoldoffCount = holdoff;
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return place;
+}
+
+static void
+release(dsa_pointer place)
+{
+	if (place != InvalidDsaPointer)
+		dsa_free(attached_area(), place);
+}
+
+/* The record in memory of its own, or InvalidDsaPointer. */
+static dsa_pointer
+pack_apart(const MrLedgerRecord *record, size_t bytes)
+{
+	dsa_pointer place = allocate(bytes);
+
+	if (place != InvalidDsaPointer)
+		mr_record_pack(record, dsa_get_address(attached_area(), place),
+					   bytes);
+	return place;
+}
+
+/*
+ * What the record's commit must wait for: as the session wishes, but an
+ * intent has to be on disk before the request leaves.
+ */
+static int
+wished_commit(const MrLedgerRecord *record)
+{
+	return record->upsert ?
+		Max(synchronous_commit, SYNCHRONOUS_COMMIT_LOCAL_FLUSH) :
+		synchronous_commit;
+}
+
+/*
+ * Puts the record into the slot, which is locked: apart when it was packed
+ * apart, else in place.  Returns the memory that is no longer needed.
+ */
+static dsa_pointer
+enter_record(int index, const MrLedgerRecord *record, dsa_pointer apart)
 {
 	LedgerSlot *slot = &shared->slots[index];
-	size_t		bytes = mr_record_bytes(record);
-	dsa_pointer overflow = InvalidDsaPointer;
-	dsa_pointer replaced = InvalidDsaPointer;
-	MrLedgerRecord *shortened = NULL;
-	bool		queued = true;
+	dsa_pointer replaced;
 
-	if (bytes > SLOT_BYTES)
+	if (slot->state == MR_SLOT_TAKEN)
 	{
-		overflow = dsa_allocate_extended(attached_area(), bytes,
-										 DSA_ALLOC_HUGE | DSA_ALLOC_NO_OOM);
-		if (overflow == InvalidDsaPointer)
-		{
-			shortened = palloc(sizeof(MrLedgerRecord));
-			*shortened = *record;
-			mr_record_drop_details(shortened);
-		}
+		/* without memory for it, the intent stands: unknown is not untrue */
+		replaced = slot->successor;
+		slot->successor = apart;
+		return replaced;
+	}
+	if (slot->epoch != shared->queues[slot->database].epoch)
+	{
+		if (slot->state != MR_SLOT_QUEUED)
+			slot->state = MR_SLOT_REFUSED;
+		return apart;
+	}
+	replaced = slot->state == MR_SLOT_QUEUED ? slot->overflow :
+		InvalidDsaPointer;
+	slot->overflow = apart;
+	slot->synchronous_commit = wished_commit(record);
+	if (apart == InvalidDsaPointer)
+		mr_record_pack(record, slot->record, SLOT_BYTES);
+	if (slot->state != MR_SLOT_QUEUED)
+		append_to_queue(index);
+	return replaced;
+}
+
+/*
+ * Gives the record to the worker: in place when it fits, else in memory of
+ * its own, else in place without its details.  Raises nothing but lack of
+ * the process's own memory.  Does not wake the worker.
+ */
+void
+mr_slots_queue(int index, const MrLedgerRecord *record)
+{
+	size_t		bytes = mr_record_bytes(record);
+	MrSlotState state = mr_slots_state(index);
+	bool		busy = state == MR_SLOT_QUEUED || state == MR_SLOT_TAKEN;
+	dsa_pointer apart = InvalidDsaPointer;
+	MrLedgerRecord *shortened = NULL;
+
+	if (bytes > SLOT_BYTES || busy)
+		apart = pack_apart(record, bytes);
+	if (bytes > SLOT_BYTES && apart == InvalidDsaPointer)
+	{
+		shortened = palloc(sizeof(MrLedgerRecord));
+		*shortened = *record;
+		mr_record_drop_details(shortened);
+		if (busy)
+			apart = pack_apart(shortened, mr_record_bytes(shortened));
 	}
 
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-	if (slot->state == MR_SLOT_TAKEN)
-	{
-		queued = false;
-		replaced = overflow;
-	}
-	else
-	{
-		replaced = slot->state == MR_SLOT_QUEUED ? slot->overflow :
-			InvalidDsaPointer;
-		place_record(slot, shortened ? shortened : record, overflow, bytes);
-		if (slot->state != MR_SLOT_QUEUED)
-			append_to_queue(index);
-	}
+	apart = enter_record(index, shortened ? shortened : record, apart);
 	LWLockRelease(&shared->lock);
-	if (replaced != InvalidDsaPointer)
-		dsa_free(attached_area(), replaced);
-	return queued;
+	release(apart);
 }
 
 /* After a written intent: the call goes on with its slot. */
@@ -324,51 +430,74 @@ mr_slots_record(int index, int *sync)
 	return slot->record;
 }
 
-/* Ends taken slots as WRITTEN or REFUSED, or puts them back as QUEUED. */
+/* Ends one taken slot, which is locked. */
+static void
+finish_slot(int index, MrSlotState state)
+{
+	LedgerSlot *slot = &shared->slots[index];
+
+	slot->overflow = slot->successor;
+	slot->successor = InvalidDsaPointer;
+	if (slot->overflow != InvalidDsaPointer)
+		append_to_queue(index);
+	else if (slot->owner == NULL)
+		free_slot(index);
+	else
+	{
+		slot->state = state;
+		SetLatch(slot->owner);
+	}
+}
+
+/* Ends taken slots as WRITTEN or REFUSED. */
 void
 mr_slots_finish(const int *slots, int count, MrSlotState state)
 {
-	for (int i = 0; i < count && state != MR_SLOT_QUEUED; i++)
-	{
-		LedgerSlot *slot = &shared->slots[slots[i]];
-
-		if (slot->overflow != InvalidDsaPointer)
-			dsa_free(attached_area(), slot->overflow);
-		slot->overflow = InvalidDsaPointer;
-	}
+	for (int i = 0; i < count; i++)
+		release(shared->slots[slots[i]].overflow);
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < count; i++)
-	{
-		LedgerSlot *slot = &shared->slots[slots[i]];
+		finish_slot(slots[i], state);
+	LWLockRelease(&shared->lock);
+}
 
-		if (state == MR_SLOT_QUEUED)
-			append_to_queue(slots[i]);
-		else if (slot->owner == NULL)
-			free_slot(slots[i]);
-		else
-		{
-			slot->state = state;
-			SetLatch(slot->owner);
-		}
-	}
+/* Queues taken slots again, in the same order: as the first, or the last. */
+void
+mr_slots_put_back(const int *slots, int count, bool first)
+{
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	for (int i = count - 1; first && i >= 0; i--)
+		prepend_to_queue(slots[i]);
+	for (int i = 0; !first && i < count; i++)
+		append_to_queue(slots[i]);
 	LWLockRelease(&shared->lock);
 }
 
 /*
  * A worker comes or is gone: what was taken and not committed is queued
- * again, and ids left over are forgotten, as the entry may come to stand for
- * another database.
+ * again.
  */
 void
 mr_slots_return(int database)
 {
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-	shared->queues[database].ids.left = 0;
-	shared->queues[database].spare_ids.left = 0;
 	for (int i = 0; i < mr_guc_ledger_slots; i++)
 		if (shared->slots[i].state == MR_SLOT_TAKEN &&
 			shared->slots[i].database == database)
-			append_to_queue(i);
+			prepend_to_queue(i);
+	LWLockRelease(&shared->lock);
+}
+
+/* The extension is gone: a new epoch begins, without ids. */
+void
+mr_slots_begin_epoch(int database)
+{
+	LedgerQueue *queue = &shared->queues[database];
+
+	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
+	queue->epoch++;
+	queue->ids.left = 0;
+	queue->spare_ids.left = 0;
 	LWLockRelease(&shared->lock);
 }
 
@@ -395,19 +524,31 @@ mr_slots_next_id(int database, int64 *id)
 	return found;
 }
 
-/* Whether the worker should bring a block of ids. */
+/* Whether the worker should bring a block of ids, and for which epoch. */
 bool
-mr_slots_want_ids(int database)
+mr_slots_want_ids(int database, uint32 *epoch)
 {
-	return shared->queues[database].spare_ids.left == 0;
+	LedgerQueue *queue = &shared->queues[database];
+	bool		wanted;
+
+	LWLockAcquire(&shared->lock, LW_SHARED);
+	wanted = queue->spare_ids.left == 0;
+	*epoch = queue->epoch;
+	LWLockRelease(&shared->lock);
+	return wanted;
 }
 
 /* Adds a block whose reservation is committed. */
 void
-mr_slots_add_ids(int database, int64 first, int64 count)
+mr_slots_add_ids(int database, uint32 epoch, int64 first, int64 count)
 {
+	LedgerQueue *queue = &shared->queues[database];
+
 	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-	shared->queues[database].spare_ids.next = first;
-	shared->queues[database].spare_ids.left = count;
+	if (queue->epoch == epoch)
+	{
+		queue->spare_ids.next = first;
+		queue->spare_ids.left = count;
+	}
 	LWLockRelease(&shared->lock);
 }

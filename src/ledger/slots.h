@@ -29,7 +29,7 @@ extern void mr_slots_init(void);
 /* the owner's side */
 extern int	mr_slots_acquire(int database);
 extern MrSlotState mr_slots_state(int slot);
-extern bool mr_slots_queue(int slot, const MrLedgerRecord *record);
+extern void mr_slots_queue(int slot, const MrLedgerRecord *record);
 extern void mr_slots_reopen(int slot);
 extern void mr_slots_abandon(int slot);
 extern bool mr_slots_next_id(int database, int64 *id);
@@ -38,8 +38,13 @@ extern bool mr_slots_next_id(int database, int64 *id);
 extern int	mr_slots_take(int database, int *slots, int max);
 extern const char *mr_slots_record(int slot, int *synchronous_commit);
 extern void mr_slots_finish(const int *slots, int count, MrSlotState state);
+extern void mr_slots_put_back(const int *slots, int count, bool first);
 extern void mr_slots_return(int database);
-extern bool mr_slots_want_ids(int database);
-extern void mr_slots_add_ids(int database, int64 first, int64 count);
+extern bool mr_slots_want_ids(int database, uint32 *epoch);
+extern void mr_slots_add_ids(int database, uint32 epoch, int64 first,
+							 int64 count);
+
+/* whoever finds the extension gone */
+extern void mr_slots_begin_epoch(int database);
 
 #endif							/* MR_SLOTS_H */

@@ -5,8 +5,8 @@
  *
  * A record that cannot be written for a reason of its own is refused with a
  * log line; when the server lacks resources everything goes back into the
- * queue.  Between the commit and marking the slots nothing can interrupt, so
- * a record is never written twice.
+ * queue.  Between the commit and marking the slots nothing checks for
+ * interrupts, so a record is never written twice.
  */
 #include "postgres.h"
 
@@ -28,7 +28,9 @@
 /* What this worker has taken and not yet finished. */
 static int	taken[BATCH_SLOTS];
 static int	ntaken;
-static int	batch_limit = BATCH_SLOTS;
+
+/* Of a batch that failed, so many are still to be tried one by one. */
+static int	one_by_one;
 
 /* The strictest wish of the batch's owners. */
 static void
@@ -83,32 +85,30 @@ mr_ledger_write_batch(int database)
 {
 	int			written;
 
-	ntaken = mr_slots_take(database, taken, batch_limit);
+	ntaken = mr_slots_take(database, taken, one_by_one > 0 ? 1 : BATCH_SLOTS);
 	if (ntaken == 0)
-	{
-		batch_limit = BATCH_SLOTS;
 		return 0;
-	}
 	debug_query_string = "modelroute ledger: writing audit records";
 	pgstat_report_activity(STATE_RUNNING, debug_query_string);
 	begin_transaction();
 	write_taken();
-	HOLD_INTERRUPTS();
 	end_transaction();
 	written = ntaken;
 	mr_slots_finish(taken, ntaken, MR_SLOT_WRITTEN);
 	ntaken = 0;
-	RESUME_INTERRUPTS();
+	one_by_one = Max(one_by_one - 1, 0);
 	debug_query_string = NULL;
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return written;
 }
 
-/* Errors that pass when the server has room again, or serialise better. */
+/* Errors that pass when the server has room again, or a lock is free. */
 static bool
 is_passing(int sqlstate)
 {
+	if (sqlstate == ERRCODE_LOCK_NOT_AVAILABLE)
+		return true;
 	switch (ERRCODE_TO_CATEGORY(sqlstate))
 	{
 		case ERRCODE_INSUFFICIENT_RESOURCES:
@@ -126,21 +126,30 @@ is_passing(int sqlstate)
  * the records that were being written.  A batch is tried again one by one; a
  * single record that fails by itself is refused.
  */
-void
-mr_ledger_recover(int database, int sqlstate)
+MrLedgerRetry
+mr_ledger_recover(int sqlstate)
 {
-	if (ntaken == 0)
-		return;
-	if (ntaken > 1 || is_passing(sqlstate))
-		mr_slots_finish(taken, ntaken, MR_SLOT_QUEUED);
+	int			count = ntaken;
+	bool		passing = is_passing(sqlstate);
+
+	if (count == 0)
+		return MR_LEDGER_PAUSE;
+	ntaken = 0;
+	if (count > 1)
+	{
+		mr_slots_put_back(taken, count, true);
+		one_by_one = count;
+	}
+	else if (passing)
+		mr_slots_put_back(taken, count, false);
 	else
 	{
-		mr_slots_finish(taken, ntaken, MR_SLOT_REFUSED);
+		one_by_one = Max(one_by_one - 1, 0);
+		mr_slots_finish(taken, count, MR_SLOT_REFUSED);
 		ereport(LOG,
 				(errmsg("modelroute could not write an audit record; it is lost to the ledger")));
 	}
-	batch_limit = 1;
-	ntaken = 0;
+	return passing ? MR_LEDGER_PAUSE : MR_LEDGER_AT_ONCE;
 }
 
 /* The extension is gone: whoever waits for a record is told so. */
@@ -150,6 +159,7 @@ mr_ledger_refuse_all(int database)
 	int			slots[BATCH_SLOTS];
 	int			count;
 
+	mr_slots_begin_epoch(database);
 	while ((count = mr_slots_take(database, slots, BATCH_SLOTS)) > 0)
 		mr_slots_finish(slots, count, MR_SLOT_REFUSED);
 }
@@ -161,16 +171,21 @@ mr_ledger_attach(int database)
 	mr_slots_return(database);
 }
 
-/* Keeps the database's stock of ids filled; commits. */
+/*
+ * Keeps the database's stock of ids filled; commits.  On disk, whatever
+ * synchronous_commit says: after a crash no id may be given out again.
+ */
 void
 mr_ledger_reserve_ids(int database)
 {
+	uint32		epoch;
 	int64		first;
 
-	if (!mr_slots_want_ids(database))
+	if (!mr_slots_want_ids(database, &epoch))
 		return;
 	begin_transaction();
 	first = mr_store_reserve_ids();
+	synchronous_commit = SYNCHRONOUS_COMMIT_LOCAL_FLUSH;
 	end_transaction();
-	mr_slots_add_ids(database, first, MR_LEDGER_ID_BLOCK);
+	mr_slots_add_ids(database, epoch, first, MR_LEDGER_ID_BLOCK);
 }

@@ -1,24 +1,35 @@
 /*
  * hooks.c
- *	  Registers the launcher, asks for workers at commit, and makes the worker
- *	  leave a database before DROP, RENAME or a copy of it.
+ *	  Registers the launcher, tells it and the workers at commit that the
+ *	  extension came or went, and makes the worker leave a database before
+ *	  DROP, RENAME or a copy of it.
  *
  * PostgreSQL refuses those commands while anybody is connected to the
- * database; a resident worker must not be the one who is.
+ * database; a resident worker must not be the one who is.  A CREATE or DROP
+ * EXTENSION that is prepared for two-phase commit is noticed by the first
+ * call, or by the worker's next look at the catalog.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "postmaster/bgworker.h"
 #include "storage/latch.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/syscache.h"
 #include "utils/wait_event.h"
 
 #include "base/registry.h"
+#include "ledger/ledger.h"
 #include "worker/worker.h"
 
 #define LEAVE_LIMIT_MS 5000
@@ -26,7 +37,11 @@
 #define RESTART_SECONDS 5
 
 static ProcessUtility_hook_type previous_utility;
+static object_access_hook_type previous_object_access;
+
+/* What this transaction did, for its commit. */
 static bool wanted_at_commit;
+static Oid	dropped_extension;
 
 /* The template named by CREATE DATABASE, or template1. */
 static const char *
@@ -44,6 +59,17 @@ template_of(const CreatedbStmt *statement)
 	return "template1";
 }
 
+static bool
+moves_to_tablespace(const AlterDatabaseStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->options)
+		if (strcmp(lfirst_node(DefElem, cell)->defname, "tablespace") == 0)
+			return true;
+	return false;
+}
+
 /* The database that nobody may be connected to for the statement, or NULL. */
 static const char *
 database_to_leave(Node *statement)
@@ -59,10 +85,36 @@ database_to_leave(Node *statement)
 				return ((RenameStmt *) statement)->subname;
 			return NULL;
 		case T_AlterDatabaseStmt:
-			return ((AlterDatabaseStmt *) statement)->dbname;
+			if (moves_to_tablespace((AlterDatabaseStmt *) statement))
+				return ((AlterDatabaseStmt *) statement)->dbname;
+			return NULL;
 		default:
 			return NULL;
 	}
+}
+
+static bool
+may_create_databases(Oid role)
+{
+	HeapTuple	tuple;
+	bool		may;
+
+	if (superuser_arg(role))
+		return true;
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	may = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+	ReleaseSysCache(tuple);
+	return may;
+}
+
+/* Whether the statement has a chance: others cannot send workers away. */
+static bool
+may_run(Node *statement, Oid database)
+{
+	return IsA(statement, CreatedbStmt) ? may_create_databases(GetUserId()) :
+		pg_database_ownercheck(database, GetUserId());
 }
 
 /* Asks the database's worker to leave, and waits until it has. */
@@ -85,37 +137,85 @@ process_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
 				QueryEnvironment *environment, DestReceiver *dest,
 				QueryCompletion *completion)
 {
-	const char *name = database_to_leave(planned->utilityStmt);
+	Node	   *statement = planned->utilityStmt;
+	const char *name = database_to_leave(statement);
 	Oid			database = name ? get_database_oid(name, true) : InvalidOid;
+	volatile bool dropped = false;
 	ProcessUtility_hook_type next = previous_utility ? previous_utility :
 		standard_ProcessUtility;
 
-	if (OidIsValid(database))
-		make_worker_leave(database);
-	PG_TRY();
+	if (!OidIsValid(database) || !may_run(statement, database))
 	{
 		next(planned, query, read_only_tree, context, params, environment,
 			 dest, completion);
+		return;
+	}
+	PG_TRY();
+	{
+		make_worker_leave(database);
+		next(planned, query, read_only_tree, context, params, environment,
+			 dest, completion);
+		dropped = IsA(statement, DropdbStmt);
 	}
 	PG_FINALLY();
 	{
 		/* whether it worked or not, a worker may come back */
-		if (OidIsValid(database))
-			mr_registry_allow_worker(database);
+		mr_registry_allow_worker(database, dropped);
 	}
 	PG_END_TRY();
+}
+
+/* Notes that this transaction drops the extension. */
+static void
+object_access(ObjectAccessType access, Oid class_oid, Oid object_oid,
+			  int sub_id, void *arg)
+{
+	if (previous_object_access)
+		previous_object_access(access, class_oid, object_oid, sub_id, arg);
+	if (access == OAT_DROP && class_oid == ExtensionRelationId &&
+		object_oid == get_extension_oid("modelroute", true))
+		dropped_extension = object_oid;
+}
+
+/* The drop may have been rolled back to a savepoint. */
+static void
+check_drop(void)
+{
+	if (get_extension_oid("modelroute", true) == dropped_extension)
+		dropped_extension = InvalidOid;
+}
+
+static void
+at_commit(void)
+{
+	if (OidIsValid(dropped_extension))
+		mr_ledger_forget(MyDatabaseId);
+	if (OidIsValid(dropped_extension) || wanted_at_commit)
+		mr_registry_want(MyDatabaseId);
 }
 
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	if (!wanted_at_commit)
+	if (!wanted_at_commit && !OidIsValid(dropped_extension))
 		return;
-	if (event == XACT_EVENT_COMMIT)
-		mr_registry_want(MyDatabaseId);
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
-		event == XACT_EVENT_PREPARE)
-		wanted_at_commit = false;
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (OidIsValid(dropped_extension))
+				check_drop();
+			return;
+		case XACT_EVENT_COMMIT:
+			at_commit();
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			break;
+		default:
+			return;
+	}
+	wanted_at_commit = false;
+	dropped_extension = InvalidOid;
 }
 
 /* When this transaction commits, the database wants a worker. */
@@ -148,4 +248,6 @@ mr_worker_init(void)
 	RegisterXactCallback(at_transaction_end, NULL);
 	previous_utility = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
+	previous_object_access = object_access_hook;
+	object_access_hook = object_access;
 }

@@ -6,7 +6,9 @@
  * dropped ones.  Each database unknown so far gets one worker, which leaves
  * again when the extension is not there; CREATE EXTENSION and calls ask for
  * one through the registry.  A worker that fails is started again after 1 s,
- * doubling to 5 min; one that had run for a minute starts at once.
+ * doubling to 5 min; one that had run for a minute starts at once.  Only a
+ * few start at a time, so that many databases do not take every slot of
+ * max_worker_processes for a moment.
  */
 #include "postgres.h"
 
@@ -35,18 +37,89 @@
 #include "worker/worker.h"
 
 #define SCAN_INTERVAL_MS 10000
-#define STARTING_LIMIT_MS 30000
+#define STARTING_AT_ONCE 4
+#define NO_SLOT_RETRY_MS 2000
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_LONGEST_MS (5 * 60 * 1000)
 #define LIVED_WELL_MS (60 * 1000)
 #define LIBRARY "modelroute"
 
-/* Databases that accept connections, in the current memory context. */
+/* The workers started by this process, by entry of the registry. */
+static BackgroundWorkerHandle **handles;
+
+static void scan_databases(void);
+static long start_workers(void);
+
+/* The process that the postmaster starts with the server. */
+void
+mr_launcher_main(Datum arg)
+{
+	TimestampTz scanned_at = 0;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGUSR1, procsignal_sigusr1_handler);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	mr_registry_attach_launcher();
+	pgstat_report_appname("modelroute launcher");
+	handles = palloc0(mr_guc_max_databases * sizeof(*handles));
+
+	for (;;)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+		long		sleep_ms;
+
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (TimestampDifferenceExceeds(scanned_at, now, SCAN_INTERVAL_MS))
+		{
+			scan_databases();
+			scanned_at = now;
+		}
+		sleep_ms = start_workers();
+		pgstat_report_activity(STATE_IDLE, NULL);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 sleep_ms, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}
+
+/* ----------
+ * Which databases there are
+ * ----------
+ */
+
+/* Databases that have an entry. */
 static List *
-connectable_databases(void)
+known_databases(void)
+{
+	List	   *known = NIL;
+	MrDatabase *entries;
+	int			count;
+	Oid		   *databases = palloc(mr_guc_max_databases * sizeof(Oid));
+
+	entries = mr_registry_lock(&count);
+	for (int i = 0; i < count; i++)
+		databases[i] = entries[i].database;
+	mr_registry_unlock();
+	for (int i = 0; i < count; i++)
+		if (OidIsValid(databases[i]))
+			known = lappend_oid(known, databases[i]);
+	pfree(databases);
+	return known;
+}
+
+/* All databases, and of them those that accept connections. */
+static void
+read_databases(List **all, List **connectable)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	List	   *databases = NIL;
 	Relation	relation;
 	TableScanDesc scan;
 	HeapTuple	tuple;
@@ -59,110 +132,117 @@ connectable_databases(void)
 	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
 	{
 		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
-		MemoryContext old;
+		MemoryContext old = MemoryContextSwitchTo(caller);
 
-		if (!form->datallowconn || form->datconnlimit == -2)
-			continue;
-		old = MemoryContextSwitchTo(caller);
-		databases = lappend_oid(databases, form->oid);
+		*all = lappend_oid(*all, form->oid);
+		if (form->datallowconn && form->datconnlimit != -2)
+			*connectable = lappend_oid(*connectable, form->oid);
 		MemoryContextSwitchTo(old);
 	}
 	table_endscan(scan);
 	table_close(relation, AccessShareLock);
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(caller);
 	pgstat_report_stat(false);
-	return databases;
 }
 
-/* Frees the entries of dropped databases, with what is queued for them. */
+/*
+ * The database has no worker, and none shall come unless asked for.  When it
+ * was dropped its entry is free for another one.
+ */
 static void
-forget_dropped(List *databases)
+retire_database(Oid database, bool dropped)
 {
+	int			entry = mr_registry_find(database);
 	MrDatabase *entries;
 	int			count;
-	List	   *dropped = NIL;
-	ListCell   *cell;
+	bool		idle;
 
+	if (entry < 0)
+		return;
 	entries = mr_registry_lock(&count);
-	for (int i = 0; i < count; i++)
-		if (OidIsValid(entries[i].database) && entries[i].worker_pid == 0 &&
-			!entries[i].starting &&
-			!list_member_oid(databases, entries[i].database))
-			dropped = lappend_int(dropped, i);
+	idle = entries[entry].worker_pid == 0 && !entries[entry].starting;
+	if (idle)
+		entries[entry].lacks_extension = true;
 	mr_registry_unlock();
-
-	foreach(cell, dropped)
-	{
-		mr_ledger_refuse_all(lfirst_int(cell));
-		entries = mr_registry_lock(&count);
-		memset(&entries[lfirst_int(cell)], 0, sizeof(MrDatabase));
-		mr_registry_unlock();
-	}
-	list_free(dropped);
+	if (!idle || !dropped)
+		return;
+	mr_ledger_refuse_all(entry);
+	entries = mr_registry_lock(&count);
+	memset(&entries[entry], 0, sizeof(MrDatabase));
+	mr_registry_unlock();
 }
 
-/* Forgets dropped databases, and asks for a worker in new ones. */
+/*
+ * Forgets dropped databases, and asks for a worker in new ones.  The registry
+ * is read first: an entry made since belongs to a database that the reading
+ * of pg_database may not have seen.
+ */
 static void
 scan_databases(void)
 {
-	List	   *databases = connectable_databases();
+	static bool complained = false;
+	bool		full = false;
+	List	   *known = known_databases();
+	List	   *all = NIL;
+	List	   *connectable = NIL;
 	ListCell   *cell;
 
-	forget_dropped(databases);
-	foreach(cell, databases)
-	{
+	read_databases(&all, &connectable);
+	foreach(cell, known)
+		if (!list_member_oid(connectable, lfirst_oid(cell)))
+			retire_database(lfirst_oid(cell),
+							!list_member_oid(all, lfirst_oid(cell)));
+	foreach(cell, connectable)
 		if (mr_registry_find(lfirst_oid(cell)) < 0 &&
 			mr_registry_want(lfirst_oid(cell)) < 0)
-			ereport(LOG,
-					(errmsg("modelroute: more databases than modelroute.max_databases"),
-					 errhint("Raise modelroute.max_databases and restart the server.")));
-	}
-	list_free(databases);
+			full = true;
+	if (full && !complained)
+		ereport(LOG,
+				(errmsg("modelroute: more databases than modelroute.max_databases"),
+				 errhint("Raise modelroute.max_databases and restart the server.")));
+	complained = full;
+	list_free(known);
+	list_free(all);
+	list_free(connectable);
 }
 
-static bool
-start_worker(Oid database)
-{
-	BackgroundWorker worker;
+/* ----------
+ * Starting workers
+ * ----------
+ */
 
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_main_arg = ObjectIdGetDatum(database);
-	worker.bgw_notify_pid = MyProcPid;
-	strlcpy(worker.bgw_library_name, LIBRARY, sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "mr_worker_main",
-			sizeof(worker.bgw_function_name));
-	snprintf(worker.bgw_name, sizeof(worker.bgw_name),
-			 "modelroute worker for database %u", database);
-	strlcpy(worker.bgw_type, "modelroute worker", sizeof(worker.bgw_type));
-	return RegisterDynamicBackgroundWorker(&worker, NULL);
+/* Takes note of workers that ended; some had not even attached. */
+static void
+reap_workers(void)
+{
+	for (int i = 0; i < mr_guc_max_databases; i++)
+	{
+		MrDatabase *entries;
+		int			count;
+		pid_t		pid;
+
+		if (handles[i] == NULL ||
+			GetBackgroundWorkerPid(handles[i], &pid) != BGWH_STOPPED)
+			continue;
+		pfree(handles[i]);
+		handles[i] = NULL;
+		entries = mr_registry_lock(&count);
+		entries[i].starting = false;
+		mr_registry_unlock();
+	}
 }
 
 /*
  * Whether the entry needs a worker now; else *next is brought forward to
- * when it will.  A worker that vanished counts as a failure.
+ * when it will.
  */
 static bool
-needs_worker(MrDatabase *entry, TimestampTz now, TimestampTz *next)
+needs_worker(const MrDatabase *entry, TimestampTz now, TimestampTz *next)
 {
-	if (!OidIsValid(entry->database) || entry->worker_pid != 0)
+	if (!OidIsValid(entry->database) || entry->worker_pid != 0 ||
+		entry->starting)
 		return false;
-	if (entry->starting)
-	{
-		TimestampTz limit = TimestampTzPlusMilliseconds(entry->started_at,
-														STARTING_LIMIT_MS);
-
-		if (now < limit)
-		{
-			*next = Min(*next, limit);
-			return false;
-		}
-		entry->starting = false;
-		entry->wanted = true;
-	}
 	if (entry->lacks_extension && !entry->wanted)
 		return false;
 	if (entry->retry_at > now)
@@ -191,74 +271,92 @@ note_start(MrDatabase *entry, TimestampTz now)
 		TimestampTzPlusMilliseconds(now, Min(delay_ms, BACKOFF_LONGEST_MS));
 }
 
+/* The next entry that needs a worker, marked as starting; -1 = none. */
+static int
+choose_entry(TimestampTz now, TimestampTz *next, Oid *database)
+{
+	MrDatabase *entries;
+	int			count;
+	int			starting = 0;
+	int			chosen = -1;
+
+	entries = mr_registry_lock(&count);
+	for (int i = 0; i < count; i++)
+		if (entries[i].starting)
+			starting++;
+	for (int i = 0; i < count && chosen < 0; i++)
+		if (starting < STARTING_AT_ONCE && handles[i] == NULL &&
+			needs_worker(&entries[i], now, next))
+			chosen = i;
+	if (chosen >= 0)
+	{
+		note_start(&entries[chosen], now);
+		*database = entries[chosen].database;
+	}
+	mr_registry_unlock();
+	return chosen;
+}
+
+static bool
+start_worker(int entry, Oid database)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_main_arg = ObjectIdGetDatum(database);
+	worker.bgw_notify_pid = MyProcPid;
+	strlcpy(worker.bgw_library_name, LIBRARY, sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "mr_worker_main",
+			sizeof(worker.bgw_function_name));
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name),
+			 "modelroute worker for database %u", database);
+	strlcpy(worker.bgw_type, "modelroute worker", sizeof(worker.bgw_type));
+	return RegisterDynamicBackgroundWorker(&worker, &handles[entry]);
+}
+
+/* No slot of max_worker_processes was free for the entry, or one is again. */
+static void
+note_registration(int entry, TimestampTz now, bool registered)
+{
+	MrDatabase *entries;
+	int			count;
+	bool		news;
+
+	entries = mr_registry_lock(&count);
+	news = !registered && !entries[entry].no_worker_slot;
+	entries[entry].no_worker_slot = !registered;
+	if (!registered)
+	{
+		entries[entry].starting = false;
+		entries[entry].failures--;
+		entries[entry].retry_at =
+			TimestampTzPlusMilliseconds(now, NO_SLOT_RETRY_MS);
+	}
+	mr_registry_unlock();
+	if (news)
+		ereport(LOG,
+				(errmsg("modelroute: no background worker slot is free"),
+				 errhint("Raise max_worker_processes and restart the server.")));
+}
+
 /* Starts what is needed; milliseconds until there may be more to do. */
 static long
 start_workers(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next = TimestampTzPlusMilliseconds(now, SCAN_INTERVAL_MS);
-	MrDatabase *entries;
-	int			count;
-	int			refused = 0;
+	Oid			database;
+	int			entry;
 
-	entries = mr_registry_lock(&count);
-	for (int i = 0; i < count; i++)
+	reap_workers();
+	while ((entry = choose_entry(now, &next, &database)) >= 0)
 	{
-		if (!needs_worker(&entries[i], now, &next))
-			continue;
-		note_start(&entries[i], now);
-		entries[i].no_worker_slot = !start_worker(entries[i].database);
-		if (entries[i].no_worker_slot)
-		{
-			entries[i].starting = false;
-			refused++;
-		}
-		next = Min(next, entries[i].retry_at);
+		note_registration(entry, now, start_worker(entry, database));
+		next = Min(next, TimestampTzPlusMilliseconds(now, NO_SLOT_RETRY_MS));
 	}
-	mr_registry_unlock();
-	if (refused > 0)
-		ereport(LOG,
-				(errmsg("modelroute: no background worker slot is free for %d databases",
-						refused),
-				 errhint("Raise max_worker_processes and restart the server.")));
 	return TimestampDifferenceMilliseconds(now, next);
-}
-
-/* The process that the postmaster starts with the server. */
-void
-mr_launcher_main(Datum arg)
-{
-	TimestampTz scanned_at = 0;
-
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
-	pqsignal(SIGUSR1, procsignal_sigusr1_handler);
-	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	mr_registry_attach_launcher();
-	pgstat_report_appname("modelroute launcher");
-
-	for (;;)
-	{
-		TimestampTz now = GetCurrentTimestamp();
-		long		sleep_ms;
-
-		CHECK_FOR_INTERRUPTS();
-		if (ConfigReloadPending)
-		{
-			ConfigReloadPending = false;
-			ProcessConfigFile(PGC_SIGHUP);
-		}
-		if (TimestampDifferenceExceeds(scanned_at, now, SCAN_INTERVAL_MS))
-		{
-			scan_databases();
-			scanned_at = now;
-		}
-		sleep_ms = start_workers();
-		pgstat_report_activity(STATE_IDLE, NULL);
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 sleep_ms, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-	}
 }

@@ -13,6 +13,8 @@
 use strict;
 use warnings;
 
+use FindBin;
+
 my $README = 'src/README.md';
 my ($BEGIN, $END) = ('<!-- map: make format writes it -->', '<!-- end of map -->');
 
@@ -41,7 +43,7 @@ close($out) or die "$README: $!\n";
 # From the entry down to the base, as the layers are.
 sub folders
 {
-	open(my $in, '<', 'test/lint/layers.txt') or die "layers.txt: $!\n";
+	open(my $in, '<', "$FindBin::Bin/layers.txt") or die "layers.txt: $!\n";
 	return map { /^(\w+)/ ? "src/$1" : /^\./ ? 'src' : () } <$in>;
 }
 
