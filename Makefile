@@ -27,7 +27,7 @@ MODULE_big = modelroute
 SOURCES = $(sort $(wildcard src/*.c src/*/*.c))
 OBJS = $(SOURCES:.c=.o)
 
-PG_CPPFLAGS = -Isrc -DMR_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -Isrc
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -MMD -MP
 SHLIB_LINK = -lcurl -lcjson -Wl,--version-script=src/exports.map
 
@@ -55,7 +55,6 @@ ISOLATION = $(sort $(basename $(notdir $(wildcard test/specs/iso_*.spec))))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=modelroute
 TAP_TESTS = 1
 PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
-PROVE_FLAGS = -Itest/t/lib
 REGRESS_PREP = upstream
 
 EXTRA_CLEAN = $(SOURCES:.c=.d) .build-flags tmp_check results \
@@ -76,6 +75,7 @@ ifneq ($(wildcard $(PGXS)),)
 # Bitcode for inlining SQL-callable functions gains nothing here.
 override with_llvm = no
 include $(PGXS)
+PROVE_FLAGS += -I test/t/lib
 ifdef SANITIZE
 override CPPFLAGS += -U_FORTIFY_SOURCE
 endif

@@ -204,7 +204,8 @@ copy_installation()
 }
 
 # The sanitizers' run-time must be loaded before all else, and only into the
-# server: postgres becomes a script that sees to that.
+# server: postgres becomes a script that sees to that.  The program still takes
+# the script's path for its own, so that pg_ctl restart finds the script.
 wrap_postgres()
 {
 	local bin=$WORK/root$BINDIR
@@ -213,14 +214,14 @@ wrap_postgres()
 		-o "$WORK/root/asan_first.so" <"$TOP/test/asan_first.c"
 	as_server mv "$bin/postgres" "$bin/postgres.bin"
 	as_server tee "$bin/postgres" >/dev/null <<-END
-		#!/bin/sh
+		#!/bin/bash
 		LD_PRELOAD="$(gcc -print-file-name=libasan.so)"
 		LD_PRELOAD="\$LD_PRELOAD $(gcc -print-file-name=libubsan.so)"
 		LD_PRELOAD="\$LD_PRELOAD $WORK/root/asan_first.so"
 		ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
 		UBSAN_OPTIONS=print_stacktrace=1
 		export LD_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS
-		exec "$bin/postgres.bin" "\$@"
+		exec -a "$bin/postgres" "$bin/postgres.bin" "\$@"
 	END
 	as_server chmod 755 "$bin/postgres"
 }

@@ -8,7 +8,8 @@
 # passed and nothing failed.  Regress and isolation tests run twice, with and
 # without the library preloaded.  SANITIZE=1 builds with AddressSanitizer and
 # UndefinedBehaviorSanitizer and fails when either reports anything.  ONLY
-# names the parts to run, for example ONLY="regress tap".
+# names the parts to run, for example ONLY="regress tap", and TESTS the TAP
+# tests in Perl, for example TESTS="test/t/02*.pl".
 
 PASSED=0
 FAILED=0
@@ -16,8 +17,8 @@ trap finish EXIT
 
 . "$(dirname "$0")/lib.sh"
 
-# A part that hangs is ended, and fails, after this many seconds.
-PART_LIMIT=600
+# A test that hangs is ended, and fails, after this many seconds.
+LIMIT=600
 
 main()
 {
@@ -96,7 +97,7 @@ run_tap_perl()
 	pgxs=$(dirname "$(dirname "$(dirname "$("$PG_CONFIG" --pgxs)")")")
 	perl=$pgxs/src/test/perl
 	cd "$TOP"
-	set -- test/t/*.pl
+	set -- ${TESTS:-test/t/*.pl}
 	if [ -e "$1" ]
 	then
 		SERVER_ENV+=(PERL5LIB="$perl" TESTDIR="$WORK/tree"
@@ -110,8 +111,8 @@ run_tap()
 	local result=$WORK/tree/tap_result passed=0 failed=1
 
 	rm -f "$result"
-	in_tree timeout --foreground -k 10 $PART_LIMIT \
-		perl test/tap.pl --result "$result" "$@" 2>&1 || true
+	in_tree perl test/tap.pl --limit $LIMIT --result "$result" "$@" 2>&1 ||
+		true
 	if [ -s "$result" ]
 	then
 		read -r passed failed <"$result"
@@ -141,7 +142,7 @@ run_installcheck()
 {
 	local log=$WORK/installcheck.log status=0 passed failed
 
-	in_tree timeout --foreground -k 10 $PART_LIMIT \
+	in_tree timeout --foreground -k 10 $LIMIT \
 		make -s installcheck TAP_TESTS= "$@" 2>&1 | tee "$log" |
 		grep --line-buffered '\.\.\. ' || status=$?
 	passed=$(grep -c '\.\.\. ok ' "$log" || true)

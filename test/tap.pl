@@ -3,10 +3,12 @@
 # tap.pl
 #	  Runs TAP tests and writes how many passed and failed to a file.
 #
-# usage: tap.pl [--jobs N] [--exec INTERPRETER] --result FILE TEST...
+# usage: tap.pl [--jobs N] [--limit SECONDS] [--exec PROGRAM] --result FILE
+#        TEST...
 #
-# A test that dies, is cut short or breaks its plan counts as one failure more
-# than the "not ok" lines it printed.  Logs of failed PostgreSQL TAP tests are
+# A test that dies, is cut short, bails out, breaks its plan or takes longer
+# than the limit counts as one failure more than the "not ok" lines it
+# printed; the others still run.  Logs of failed PostgreSQL TAP tests are
 # shown.
 
 use strict;
@@ -16,18 +18,29 @@ use File::Basename;
 use Getopt::Long;
 use TAP::Harness;
 
-my ($jobs, $exec, $result) = (1, undef, undef);
+my ($jobs, $limit, $exec, $result) = (1, 600);
 
-GetOptions('jobs=i' => \$jobs, 'exec=s' => \$exec, 'result=s' => \$result)
-  or die "usage: tap.pl [--jobs N] [--exec PROGRAM] --result FILE TEST...\n";
+GetOptions(
+	'jobs=i'   => \$jobs,
+	'limit=i'  => \$limit,
+	'exec=s'   => \$exec,
+	'result=s' => \$result) && $result
+  or die "usage: tap.pl [OPTION...] --result FILE TEST...\n";
+
+# Perl tests tell what went wrong on standard error, others in comments.
+my $program = $exec // 'perl -Itest/t/lib';
+
+# A test that bails out would end all others.
+my $run = "set -o pipefail; timeout --foreground -k 10 $limit $program \"\$0\""
+  . ' | sed -u "s/^Bail out!/not ok - bail out:/"';
 
 my $harness = TAP::Harness->new(
 	{
 		jobs     => $jobs,
 		failures => 1,
-		comments => 1,
+		comments => defined $exec,
 		timer    => 1,
-		$exec ? (exec => [ split ' ', $exec ]) : (lib => ['test/t/lib'])
+		exec     => [ 'bash', '-c', $run ]
 	});
 my $aggregate = $harness->runtests(@ARGV);
 my $failed    = 0;
@@ -44,7 +57,7 @@ foreach my $test ($aggregate->descriptions)
 
 open(my $out, '>', $result) or die "$result: $!\n";
 printf $out "%d %d\n", scalar $aggregate->passed, $failed;
-close($out);
+close($out) or die "$result: $!\n";
 
 # The end of the log that PostgreSQL::Test::Utils keeps beside its console.
 sub show_log

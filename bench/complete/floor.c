@@ -220,6 +220,7 @@ make_handle(const Options *options, Reply *reply)
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, read_body(options->body_file));
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, options->headers);
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply);
 	return easy;

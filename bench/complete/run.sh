@@ -73,7 +73,7 @@ die()
 clean_up()
 {
 	set_fsync on || true
-	psql -X -q -d postgres -c "DROP DATABASE IF EXISTS $DATABASE" || true
+	in_postgres -c "DROP DATABASE IF EXISTS $DATABASE" || true
 	kill "$UPSTREAM_PID" 2>/dev/null || true
 	rm -rf "$WORK"
 }
@@ -108,12 +108,17 @@ start_upstream()
 
 prepare_database()
 {
-	psql -X -q -d postgres -c "DROP DATABASE IF EXISTS $DATABASE" \
+	in_postgres -c "DROP DATABASE IF EXISTS $DATABASE" \
 		-c "CREATE DATABASE $DATABASE"
 	export PGDATABASE=$DATABASE
 	sql -v url="$URL" -f "$HERE/catalog.sql"
 	POSTMASTER=$(sql -c "SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)")
 	[ "$(sql -c 'SHOW fsync')" = on ] || die "the server runs with fsync off"
+}
+
+in_postgres()
+{
+	PGOPTIONS="-c client_min_messages=warning" psql -X -q -d postgres "$@"
 }
 
 sql()
@@ -218,8 +223,8 @@ measure_round()
 
 	place one
 	measure_statements
-	measure_latency bench-20 20 20
-	measure_latency bench-200 200 5
+	measure_slow bench-20 20 20
+	measure_slow bench-200 200 5
 	measure_sessions 1
 	place many
 	for sessions in ${SESSION_COUNTS#1 }
@@ -243,19 +248,19 @@ measure_statements()
 	for mode in "${MODES[@]}"
 	do
 		read -r name model settings <<<"$mode"
-		statement "$name" 0 "$model" 1500 "$settings"
+		statement statement "$name" 0 "$model" 1500 "$settings"
 	done
 	set_fsync off
-	statement durable-nofsync 0 auto 1500 synchronous_commit=on
+	statement statement durable-nofsync 0 auto 1500 synchronous_commit=on
 	set_fsync on
 }
 
-# measure_latency MODEL PROVIDER_MS CALLS
-measure_latency()
+# measure_slow MODEL PROVIDER_MS CALLS
+measure_slow()
 {
-	floor statement 1 "$2" "$1" "$3"
-	statement off "$2" "$1" "$3" modelroute.ledger=off
-	statement durable "$2" "$1" "$3" synchronous_commit=on
+	floor slow 1 "$2" "$1" "$3"
+	statement slow off "$2" "$1" "$3" modelroute.ledger=off
+	statement slow durable "$2" "$1" "$3" synchronous_commit=on
 }
 
 # Sessions that send one statement per call.
@@ -279,7 +284,8 @@ measure_sessions()
 	set_fsync on
 }
 
-# floor SECTION SESSIONS PROVIDER_MS MODEL REQUESTS
+# floor SECTION SESSIONS PROVIDER_MS MODEL REQUESTS: the median time, or for
+# sessions, as pgbench does, the mean.
 floor()
 {
 	local line
@@ -291,11 +297,11 @@ floor()
 		--header "Accept: application/json" \
 		--sessions "$2" --requests "$5")
 	set -- "$1" floor "$2" "$3" $line
-	if [ "$1" = statement ]
+	if [ "$1" = sessions ]
 	then
-		note "$1" "$2" "$3" "$4" "${10}" "${16}"
-	else
 		note "$1" "$2" "$3" "$4" "${12}" "${16}"
+	else
+		note "$1" "$2" "$3" "$4" "${10}" "${16}"
 	fi
 }
 
@@ -305,15 +311,15 @@ options()
 	printf -- '-c %s ' jit=off "$@"
 }
 
-# statement WHAT PROVIDER_MS MODEL CALLS SETTING...
+# statement SECTION WHAT PROVIDER_MS MODEL CALLS SETTING...
 statement()
 {
-	local what=$1 provider_ms=$2 model=$3 calls=$4 us
+	local section=$1 what=$2 provider_ms=$3 model=$4 calls=$5 us
 
-	shift 4
+	shift 5
 	us=$(PGOPTIONS=$(options "$@") sql -v model="$model" -v calls="$calls" \
 		-v prompt="$PROMPT" -f "$HERE/measure.sql")
-	note statement "$what" 1 "$provider_ms" "$us" ''
+	note "$section" "$what" 1 "$provider_ms" "$us" ''
 }
 
 # sessions WHAT SESSIONS SETTING...

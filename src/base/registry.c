@@ -164,13 +164,6 @@ mr_registry_wake_worker(int entry)
 	return latch != NULL;
 }
 
-/* Whether waiting for the entry's worker makes sense. */
-bool
-mr_registry_may_hope(int entry)
-{
-	return entry >= 0 && !registry->databases[entry].no_worker_slot;
-}
-
 /* Why the entry has no worker, as a sentence for a HINT. */
 const char *
 mr_registry_problem(int entry)
@@ -180,7 +173,7 @@ mr_registry_problem(int entry)
 	if (registry->databases[entry].no_worker_slot)
 		return "Raise max_worker_processes and restart the server.";
 	if (registry->launcher_latch == NULL)
-		return "The modelroute launcher is not running; see the server log.";
+		return "The modelroute launcher is not running: see the server log, and raise max_worker_processes if there are too many background workers.";
 	return "See the server log for why the modelroute worker does not start.";
 }
 
@@ -207,18 +200,20 @@ mr_registry_attach_worker(Oid database)
 	return entry;
 }
 
-/* The worker leaves; in order when it lacks the extension. */
+/* The worker leaves; a database without the extension needs no entry. */
 void
-mr_registry_detach_worker(int entry, bool lacks_extension)
+mr_registry_detach_worker(int entry, bool extension_missing)
 {
 	MrDatabase *database = &registry->databases[entry];
 
 	LWLockAcquire(&registry->lock, LW_EXCLUSIVE);
 	database->worker_pid = 0;
 	database->worker_latch = NULL;
-	database->lacks_extension = lacks_extension;
-	if (lacks_extension)
+	if (extension_missing && !database->wanted)
+		memset(database, 0, sizeof(*database));
+	else if (extension_missing)
 	{
+		/* made again in the meantime: not a failure */
 		database->failures = 0;
 		database->retry_at = 0;
 	}
@@ -288,9 +283,9 @@ mr_registry_stop_worker(Oid database)
 	return present;
 }
 
-/* Ends the hold of mr_registry_stop_worker, unless the database is gone. */
+/* Ends the hold of mr_registry_stop_worker. */
 void
-mr_registry_allow_worker(Oid database, bool dropped)
+mr_registry_allow_worker(Oid database)
 {
 	int			entry;
 
@@ -303,13 +298,22 @@ mr_registry_allow_worker(Oid database, bool dropped)
 		found->stop = false;
 		found->failures = 0;
 		found->retry_at = 0;
-		if (dropped)
-		{
-			found->wanted = false;
-			found->lacks_extension = true;
-		}
 		wake_launcher();
 	}
+	LWLockRelease(&registry->lock);
+}
+
+/* The database was dropped: its entry is free, unless a worker holds it. */
+void
+mr_registry_forget(Oid database)
+{
+	int			entry;
+
+	LWLockAcquire(&registry->lock, LW_EXCLUSIVE);
+	entry = find_entry(database, false);
+	if (entry >= 0 && registry->databases[entry].worker_pid == 0 &&
+		!registry->databases[entry].starting)
+		memset(&registry->databases[entry], 0, sizeof(MrDatabase));
 	LWLockRelease(&registry->lock);
 }
 

@@ -14,14 +14,13 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "miscadmin.h"
-#include "storage/fd.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
 
 #include "base/guc.h"
+#include "http/idle.h"
 #include "http/transfer.h"
 
 #define EVENTS_PER_TURN 64
@@ -35,6 +34,7 @@ typedef struct HttpPool
 	int			epoll_fd;
 	WaitEventSet *waits;
 	bool		sockets_ready;	/* the last wait saw one */
+	bool		choosing;		/* new transfers will choose connections */
 	int			signals_blocked;	/* depth */
 	sigset_t	signals_saved;
 	int64		curl_deadline_us;	/* when libcurl wants a call; -1 = never */
@@ -75,8 +75,11 @@ watch_socket(CURL *easy, curl_socket_t sock, int what, void *arg,
 	if (what == CURL_POLL_REMOVE)
 	{
 		epoll_ctl(pool.epoll_fd, EPOLL_CTL_DEL, sock, NULL);
+		mr_idle_watch(easy, sock);
 		return 0;
 	}
+	if (!known)
+		mr_idle_forget(sock);
 	if (what & CURL_POLL_IN)
 		event.events |= EPOLLIN;
 	if (what & CURL_POLL_OUT)
@@ -131,21 +134,7 @@ init_waits(void)
 	WaitEventSet *set;
 
 	if (pool.epoll_fd < 0)
-	{
-		if (!AcquireExternalFD())
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-					 errmsg("no file descriptor is left for HTTP"),
-					 errhint("Raise max_files_per_process.")));
-		pool.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-		if (pool.epoll_fd < 0)
-		{
-			ReleaseExternalFD();
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-					 errmsg("could not create an epoll descriptor: %m")));
-		}
-	}
+		pool.epoll_fd = mr_http_open_fd(mr_http_open_epoll);
 	if (pool.waits)
 		return;
 	set = CreateWaitEventSet(TopMemoryContext, 3);
@@ -277,6 +266,7 @@ launch(MrTransfer *transfer)
 						 mr_guc_http_generation ? 1L : 0L);
 		launched = curl_multi_add_handle(pool.multi, transfer->easy) ==
 			CURLM_OK;
+		pool.choosing |= launched;
 	}
 	restore_signals();
 	return launched;
@@ -301,6 +291,7 @@ void
 mr_http_init(void)
 {
 	init_library();
+	mr_idle_init();
 	init_waits();
 }
 
@@ -439,6 +430,9 @@ drive(void)
 	int			nevents = 0;
 	bool		healthy = true;
 
+	if (pool.choosing)
+		mr_idle_sweep();
+	pool.choosing = false;
 	if (pool.sockets_ready)
 		nevents = epoll_wait(pool.epoll_fd, events, EVENTS_PER_TURN, 0);
 	pool.sockets_ready = nevents == EVENTS_PER_TURN;

@@ -12,7 +12,6 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "commands/extension.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 
@@ -84,16 +83,13 @@ check_local(void)
 				 errhint("Add modelroute to shared_preload_libraries and restart the server.")));
 }
 
-/* Asks for a worker, and waits for it unless there can be none. */
+/* Asks for a worker and waits for it; entries may be short for a moment. */
 static MrLedgerAnswer
 await_worker(MrTicket *ticket, MrFailureKind *kind)
 {
-	if (ticket->wait_began_us == 0)
+	if (ticket->wait_began_us == 0 || ticket->database < 0)
 		ticket->database = mr_registry_want(MyDatabaseId);
-	if (mr_registry_may_hope(ticket->database))
-		return wait_or_fail(ticket, MR_FAILURE_LEDGER_DOWN, kind);
-	*kind = MR_FAILURE_LEDGER_DOWN;
-	return MR_LEDGER_FAILED;
+	return wait_or_fail(ticket, MR_FAILURE_LEDGER_DOWN, kind);
 }
 
 static MrLedgerAnswer
@@ -135,22 +131,6 @@ mr_ledger_open(MrTicket *ticket, MrFailureKind *kind)
 	return MR_LEDGER_READY;
 }
 
-/* Runs one piece of the store in the caller's transaction as the owner. */
-static void
-enter_store(MrOwnerScope *scope)
-{
-	mr_owner_enter(scope);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-}
-
-static void
-leave_store(const MrOwnerScope *scope)
-{
-	SPI_finish();
-	mr_owner_leave(scope);
-}
-
 static int64
 next_local_id(void)
 {
@@ -160,9 +140,9 @@ next_local_id(void)
 	{
 		MrOwnerScope scope;
 
-		enter_store(&scope);
+		mr_owner_enter(&scope);
 		local_next_id = mr_store_reserve_ids();
-		leave_store(&scope);
+		mr_owner_leave(&scope);
 		local_ids_left = MR_LEDGER_ID_BLOCK;
 		local_ids_extension = extension;
 	}
@@ -187,6 +167,21 @@ mr_ledger_next_id(MrTicket *ticket, int64 *id, MrFailureKind *kind)
 	return MR_LEDGER_READY;
 }
 
+/* Writes the record in the caller's transaction, as the owner. */
+static void
+write_local(const MrLedgerRecord *record)
+{
+	MrOwnerScope scope;
+	MrStore    *store;
+
+	mr_owner_enter(&scope);
+	store = mr_store_open();
+	mr_store_record(store, record);
+	mr_store_close(store);
+	CommandCounterIncrement();
+	mr_owner_leave(&scope);
+}
+
 /*
  * Hands the record in; it will be written whatever becomes of the caller.
  * mr_ledger_poll tells when it is.
@@ -195,13 +190,7 @@ void
 mr_ledger_submit(MrTicket *ticket, const MrLedgerRecord *record)
 {
 	if (ticket->kind == MR_TICKET_LOCAL)
-	{
-		MrOwnerScope scope;
-
-		enter_store(&scope);
-		mr_store_record(record);
-		leave_store(&scope);
-	}
+		write_local(record);
 	else if (ticket->kind == MR_TICKET_SHARED)
 	{
 		mr_slots_queue(ticket->slot, record);
@@ -222,7 +211,6 @@ mr_ledger_poll(MrTicket *ticket, MrFailureKind *kind)
 		case MR_SLOT_TAKEN:
 			return await_answer(ticket, kind);
 		case MR_SLOT_WRITTEN:
-			mr_slots_reopen(ticket->slot);
 			return MR_LEDGER_READY;
 		case MR_SLOT_REFUSED:
 			*kind = MR_FAILURE_LEDGER_REFUSED;
@@ -242,13 +230,13 @@ mr_ledger_hint(MrFailureKind kind)
 }
 
 /*
- * The extension of the database was dropped: records of calls that began
+ * The extension was dropped from this database: records of calls that began
  * before are refused, and its ids are not used any more.  Raises nothing.
  */
 void
-mr_ledger_forget(Oid database_oid)
+mr_ledger_forget(void)
 {
-	int			database = mr_registry_find(database_oid);
+	int			database = mr_registry_find(MyDatabaseId);
 
 	if (database >= 0)
 		mr_slots_begin_epoch(database);

@@ -56,10 +56,11 @@ extern void mr_ledger_submit(MrTicket *ticket, const MrLedgerRecord *record);
 extern MrLedgerAnswer mr_ledger_poll(MrTicket *ticket, MrFailureKind *kind);
 extern void mr_ledger_close(MrTicket *ticket);
 extern const char *mr_ledger_hint(MrFailureKind kind);
-extern void mr_ledger_forget(Oid database_oid);
+extern void mr_ledger_forget(void);
 
 /* the worker's side */
 extern int	mr_ledger_write_batch(int database);
+extern bool mr_ledger_drain(int database);
 extern void mr_ledger_reserve_ids(int database);
 extern MrLedgerRetry mr_ledger_recover(int sqlstate);
 extern void mr_ledger_refuse_all(int database);

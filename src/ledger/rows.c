@@ -95,12 +95,11 @@ static const MrColumn attempt_columns[] = {
 };
 
 const MrRowType mr_audit_type = {
-	"modelroute.audit", "call_id", audit_columns, lengthof(audit_columns)
+	"audit", audit_columns, lengthof(audit_columns)
 };
 
 const MrRowType mr_attempt_type = {
-	"modelroute.attempt", "attempt_id", attempt_columns,
-	lengthof(attempt_columns)
+	"attempt", attempt_columns, lengthof(attempt_columns)
 };
 
 static void

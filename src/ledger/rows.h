@@ -123,10 +123,10 @@ typedef struct MrColumn
 	bool		droppable;		/* may be left out when memory is short */
 } MrColumn;
 
+/* Columns in the order of the table. */
 typedef struct MrRowType
 {
 	const char *table;
-	const char *key;
 	const MrColumn *columns;
 	int			ncolumns;
 } MrRowType;

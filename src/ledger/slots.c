@@ -30,6 +30,7 @@
 #include "storage/lwlock.h"
 #include "utils/dsa.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #include "base/guc.h"
 #include "base/shmem.h"
@@ -197,16 +198,14 @@ mr_slots_acquire(int database)
 	return index;
 }
 
-/* The state now; a change away from QUEUED or TAKEN sets the owner's latch. */
+/*
+ * The state now, read without the lock: a change away from QUEUED or TAKEN
+ * sets the owner's latch, which is a barrier.
+ */
 MrSlotState
 mr_slots_state(int slot)
 {
-	MrSlotState state;
-
-	LWLockAcquire(&shared->lock, LW_SHARED);
-	state = shared->slots[slot].state;
-	LWLockRelease(&shared->lock);
-	return state;
+	return *(volatile MrSlotState *) &shared->slots[slot].state;
 }
 
 static void
@@ -253,15 +252,21 @@ prepend_to_queue(int index)
  * Memory for a record, or InvalidDsaPointer.  A new segment may not be had
  * though the limit allows it (no space in /dev/shm, no segment slot), which
  * raises; the record of what was spent must get through all the same.  No
- * caller holds an LWLock, so those left held are of the failed allocation.
+ * caller holds an LWLock, so those left held are of the failed allocation,
+ * and so is what its resource owner has.  While the process exits an error
+ * could not be caught, so there is no memory then.
  */
 static dsa_pointer
 allocate(size_t bytes)
 {
 	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner caller = CurrentResourceOwner;
 	uint32		holdoff = InterruptHoldoffCount;
 	volatile dsa_pointer place = InvalidDsaPointer;
 
+	if (proc_exit_inprogress)
+		return InvalidDsaPointer;
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "modelroute ledger");
 	PG_TRY();
 	{
 		place = dsa_allocate_extended(attached_area(), bytes,
@@ -273,8 +278,12 @@ allocate(size_t bytes)
 		InterruptHoldoffCount = holdoff;
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
+		ResourceOwnerRelease(CurrentResourceOwner,
+							 RESOURCE_RELEASE_BEFORE_LOCKS, false, false);
 	}
 	PG_END_TRY();
+	ResourceOwnerDelete(CurrentResourceOwner);
+	CurrentResourceOwner = caller;
 	return place;
 }
 
@@ -372,15 +381,6 @@ mr_slots_queue(int index, const MrLedgerRecord *record)
 	apart = enter_record(index, shortened ? shortened : record, apart);
 	LWLockRelease(&shared->lock);
 	release(apart);
-}
-
-/* After a written intent: the call goes on with its slot. */
-void
-mr_slots_reopen(int slot)
-{
-	LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-	shared->slots[slot].state = MR_SLOT_OPEN;
-	LWLockRelease(&shared->lock);
 }
 
 /* The owner leaves; a queued record is still written. */
@@ -486,6 +486,21 @@ mr_slots_return(int database)
 			shared->slots[i].database == database)
 			prepend_to_queue(i);
 	LWLockRelease(&shared->lock);
+}
+
+/* Whether any call of the database may hand in a record yet. */
+bool
+mr_slots_held(int database)
+{
+	bool		held = false;
+
+	LWLockAcquire(&shared->lock, LW_SHARED);
+	for (int i = 0; i < mr_guc_ledger_slots && !held; i++)
+		held = shared->slots[i].state != MR_SLOT_FREE &&
+			shared->slots[i].owner != NULL &&
+			shared->slots[i].database == database;
+	LWLockRelease(&shared->lock);
+	return held;
 }
 
 /* The extension is gone: a new epoch begins, without ids. */

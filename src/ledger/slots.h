@@ -19,7 +19,7 @@ typedef enum MrSlotState
 	MR_SLOT_OPEN,				/* held by a call, nothing to write */
 	MR_SLOT_QUEUED,				/* a record waits for the worker */
 	MR_SLOT_TAKEN,				/* the worker is writing it */
-	MR_SLOT_WRITTEN,			/* committed; the owner may go on */
+	MR_SLOT_WRITTEN,			/* committed; the owner may queue another */
 	MR_SLOT_REFUSED				/* could not be written; see the log */
 } MrSlotState;
 
@@ -30,7 +30,6 @@ extern void mr_slots_init(void);
 extern int	mr_slots_acquire(int database);
 extern MrSlotState mr_slots_state(int slot);
 extern void mr_slots_queue(int slot, const MrLedgerRecord *record);
-extern void mr_slots_reopen(int slot);
 extern void mr_slots_abandon(int slot);
 extern bool mr_slots_next_id(int database, int64 *id);
 
@@ -40,6 +39,7 @@ extern const char *mr_slots_record(int slot, int *synchronous_commit);
 extern void mr_slots_finish(const int *slots, int count, MrSlotState state);
 extern void mr_slots_put_back(const int *slots, int count, bool first);
 extern void mr_slots_return(int database);
+extern bool mr_slots_held(int database);
 extern bool mr_slots_want_ids(int database, uint32 *epoch);
 extern void mr_slots_add_ids(int database, uint32 epoch, int64 first,
 							 int64 count);

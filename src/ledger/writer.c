@@ -11,8 +11,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "executor/spi.h"
+#include "catalog/namespace.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "pgstat.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
@@ -46,14 +47,11 @@ begin_transaction(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
 }
 
 static void
 end_transaction(void)
 {
-	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
@@ -63,6 +61,7 @@ write_taken(void)
 {
 	int			strictest = SYNCHRONOUS_COMMIT_OFF;
 	MrLedgerRecord *record = palloc(sizeof(MrLedgerRecord));
+	MrStore    *store = mr_store_open();
 
 	for (int i = 0; i < ntaken; i++)
 	{
@@ -70,9 +69,46 @@ write_taken(void)
 
 		mr_record_unpack(mr_slots_record(taken[i], &wish), record);
 		strictest = Max(strictest, wish);
-		mr_store_record(record);
+		mr_store_record(store, record);
 	}
+	mr_store_close(store);
 	follow_synchronous_commit(strictest);
+}
+
+/* Locks what a batch will lock, unless somebody is in the way. */
+static bool
+lock_tables_at_once(void)
+{
+	static const char *const tables[] = {"audit", "attempt"};
+
+	for (size_t i = 0; i < lengthof(tables); i++)
+	{
+		RangeVar   *name = makeRangeVar("modelroute", pstrdup(tables[i]), -1);
+
+		if (!OidIsValid(RangeVarGetRelidExtended(name, RowExclusiveLock,
+												 RVR_MISSING_OK |
+												 RVR_SKIP_LOCKED,
+												 NULL, NULL)))
+			return false;
+	}
+	return true;
+}
+
+/* Writes what was taken in one transaction; false when it may not wait. */
+static bool
+write_batch(bool may_wait)
+{
+	bool		written = true;
+
+	debug_query_string = "modelroute ledger: writing audit records";
+	pgstat_report_activity(STATE_RUNNING, debug_query_string);
+	begin_transaction();
+	if (may_wait || lock_tables_at_once())
+		write_taken();
+	else
+		written = false;
+	end_transaction();
+	return written;
 }
 
 /*
@@ -88,11 +124,7 @@ mr_ledger_write_batch(int database)
 	ntaken = mr_slots_take(database, taken, one_by_one > 0 ? 1 : BATCH_SLOTS);
 	if (ntaken == 0)
 		return 0;
-	debug_query_string = "modelroute ledger: writing audit records";
-	pgstat_report_activity(STATE_RUNNING, debug_query_string);
-	begin_transaction();
-	write_taken();
-	end_transaction();
+	(void) write_batch(true);
 	written = ntaken;
 	mr_slots_finish(taken, ntaken, MR_SLOT_WRITTEN);
 	ntaken = 0;
@@ -101,6 +133,26 @@ mr_ledger_write_batch(int database)
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return written;
+}
+
+/*
+ * For a worker that leaves: writes what is queued, unless it would have to
+ * wait for a lock.  True when calls are still under way that may hand in
+ * more.
+ */
+bool
+mr_ledger_drain(int database)
+{
+	while ((ntaken = mr_slots_take(database, taken, BATCH_SLOTS)) > 0)
+	{
+		if (!write_batch(false))
+		{
+			mr_slots_put_back(taken, ntaken, true);
+			return false;
+		}
+		mr_slots_finish(taken, ntaken, MR_SLOT_WRITTEN);
+	}
+	return mr_slots_held(database);
 }
 
 /* Errors that pass when the server has room again, or a lock is free. */

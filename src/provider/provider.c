@@ -9,8 +9,8 @@
 
 #include "provider/dialect.h"
 
-/* A tail of a message this long that begins the secret is masked as well. */
-#define SECRET_TAIL_BYTES 6
+/* A beginning of the secret this long is masked like the whole. */
+#define SECRET_PART_BYTES 6
 
 static const MrDialect *const dialects[] = {
 	&mr_dialect_openai,
@@ -29,7 +29,7 @@ static const char *const finish_names[] = {
 static const char *const reserved_keys[] = {"model", "messages", "stream"};
 
 static const char *mask_secret(const char *text, const char *secret);
-static size_t find_secret_tail(const char *text, const char *secret);
+static size_t match_secret(const char *text, const char *secret);
 
 /* The dialect named by provider.api, or NULL. */
 const MrDialect *
@@ -63,8 +63,8 @@ mr_extra_key_allowed(const char *key)
 }
 
 /*
- * Mask the secret in what the provider said, whole or cut off at the end.
- * The new texts are in CurrentMemoryContext.
+ * Mask the secret in what the provider said: whole or cut off, as it is or
+ * quoted for JSON.  The new texts are in CurrentMemoryContext.
  */
 void
 mr_failure_redact(MrFailure *failure, const char *secret)
@@ -78,42 +78,42 @@ mr_failure_redact(MrFailure *failure, const char *secret)
 static const char *
 mask_secret(const char *text, const char *secret)
 {
-	size_t		secret_bytes = strlen(secret);
 	StringInfoData out;
-	const char *found;
 
-	if (text == NULL || (strstr(text, secret) == NULL &&
-						 find_secret_tail(text, secret) == 0))
-		return text;
-
+	if (text == NULL)
+		return NULL;
 	initStringInfo(&out);
-	while ((found = strstr(text, secret)) != NULL)
+	while (*text != '\0')
 	{
-		appendBinaryStringInfo(&out, text, (int) (found - text));
-		appendStringInfoString(&out, "***");
-		text = found + secret_bytes;
-	}
-	appendStringInfoString(&out, text);
-	if (find_secret_tail(out.data, secret) > 0)
-	{
-		out.len -= (int) find_secret_tail(out.data, secret);
-		out.data[out.len] = '\0';
-		appendStringInfoString(&out, "***");
+		size_t		bytes = match_secret(text, secret);
+
+		if (bytes > 0)
+			appendStringInfoString(&out, "***");
+		else
+			appendStringInfoChar(&out, *text);
+		text += Max(bytes, 1);
 	}
 	return out.data;
 }
 
-/* How many bytes at the end of text begin the secret; 0 = too few. */
+/*
+ * How many bytes of text are the secret or begin it; 0 = too few.  Quoting
+ * adds backslashes to the text.
+ */
 static size_t
-find_secret_tail(const char *text, const char *secret)
+match_secret(const char *text, const char *secret)
 {
-	size_t		bytes = strlen(text);
-	size_t		tail = Min(bytes, strlen(secret));
+	const char *at = text;
+	size_t		matched = 0;
 
-	for (; tail >= SECRET_TAIL_BYTES; tail--)
+	for (; secret[matched] != '\0'; at++)
 	{
-		if (memcmp(text + bytes - tail, secret, tail) == 0)
-			return tail;
+		if (*at == secret[matched])
+			matched++;
+		else if (*at != '\\' || matched == 0)
+			break;
 	}
+	if (secret[matched] == '\0' || matched >= SECRET_PART_BYTES)
+		return at - text;
 	return 0;
 }

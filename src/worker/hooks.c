@@ -65,8 +65,10 @@ moves_to_tablespace(const AlterDatabaseStmt *statement)
 	ListCell   *cell;
 
 	foreach(cell, statement->options)
+	{
 		if (strcmp(lfirst_node(DefElem, cell)->defname, "tablespace") == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -131,6 +133,18 @@ make_worker_leave(Oid database)
 	}
 }
 
+/* Nobody can be connected to it any more. */
+static void
+forget_database(Oid database)
+{
+	int			entry = mr_registry_find(database);
+
+	if (entry < 0)
+		return;
+	mr_ledger_refuse_all(entry);
+	mr_registry_forget(database);
+}
+
 static void
 process_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo params,
@@ -140,7 +154,6 @@ process_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
 	Node	   *statement = planned->utilityStmt;
 	const char *name = database_to_leave(statement);
 	Oid			database = name ? get_database_oid(name, true) : InvalidOid;
-	volatile bool dropped = false;
 	ProcessUtility_hook_type next = previous_utility ? previous_utility :
 		standard_ProcessUtility;
 
@@ -155,14 +168,17 @@ process_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
 		make_worker_leave(database);
 		next(planned, query, read_only_tree, context, params, environment,
 			 dest, completion);
-		dropped = IsA(statement, DropdbStmt);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
-		/* whether it worked or not, a worker may come back */
-		mr_registry_allow_worker(database, dropped);
+		mr_registry_allow_worker(database);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	if (IsA(statement, DropdbStmt))
+		forget_database(database);
+	else
+		mr_registry_allow_worker(database);
 }
 
 /* Notes that this transaction drops the extension. */
@@ -189,7 +205,7 @@ static void
 at_commit(void)
 {
 	if (OidIsValid(dropped_extension))
-		mr_ledger_forget(MyDatabaseId);
+		mr_ledger_forget();
 	if (OidIsValid(dropped_extension) || wanted_at_commit)
 		mr_registry_want(MyDatabaseId);
 }

@@ -37,6 +37,7 @@
 #include "worker/worker.h"
 
 #define SCAN_INTERVAL_MS 10000
+#define SCAN_SHORT_MS 500
 #define STARTING_AT_ONCE 4
 #define NO_SLOT_RETRY_MS 2000
 #define BACKOFF_FIRST_MS 1000
@@ -47,14 +48,14 @@
 /* The workers started by this process, by entry of the registry. */
 static BackgroundWorkerHandle **handles;
 
-static void scan_databases(void);
+static long scan_databases(void);
 static long start_workers(void);
 
 /* The process that the postmaster starts with the server. */
 void
 mr_launcher_main(Datum arg)
 {
-	TimestampTz scanned_at = 0;
+	TimestampTz scan_at = 0;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -76,12 +77,10 @@ mr_launcher_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if (TimestampDifferenceExceeds(scanned_at, now, SCAN_INTERVAL_MS))
-		{
-			scan_databases();
-			scanned_at = now;
-		}
-		sleep_ms = start_workers();
+		if (now >= scan_at)
+			scan_at = TimestampTzPlusMilliseconds(now, scan_databases());
+		sleep_ms = Min(start_workers(),
+					   TimestampDifferenceMilliseconds(now, scan_at));
 		pgstat_report_activity(STATE_IDLE, NULL);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -147,64 +146,68 @@ read_databases(List **all, List **connectable)
 }
 
 /*
- * The database has no worker, and none shall come unless asked for.  When it
- * was dropped its entry is free for another one.
+ * Forgets dropped databases.  The registry was read before pg_database: an
+ * entry made since belongs to a database that was perhaps not seen there.
  */
 static void
-retire_database(Oid database, bool dropped)
+forget_dropped(List *known, List *present)
 {
-	int			entry = mr_registry_find(database);
-	MrDatabase *entries;
-	int			count;
-	bool		idle;
+	ListCell   *cell;
 
-	if (entry < 0)
-		return;
-	entries = mr_registry_lock(&count);
-	idle = entries[entry].worker_pid == 0 && !entries[entry].starting;
-	if (idle)
-		entries[entry].lacks_extension = true;
-	mr_registry_unlock();
-	if (!idle || !dropped)
-		return;
-	mr_ledger_refuse_all(entry);
-	entries = mr_registry_lock(&count);
-	memset(&entries[entry], 0, sizeof(MrDatabase));
-	mr_registry_unlock();
+	foreach(cell, known)
+	{
+		int			entry = mr_registry_find(lfirst_oid(cell));
+
+		if (entry < 0 || list_member_oid(present, lfirst_oid(cell)))
+			continue;
+		mr_ledger_refuse_all(entry);
+		mr_registry_forget(lfirst_oid(cell));
+	}
 }
 
 /*
- * Forgets dropped databases, and asks for a worker in new ones.  The registry
- * is read first: an entry made since belongs to a database that the reading
- * of pg_database may not have seen.
+ * Asks for a worker in each database that is new since the last scan.
+ * Returns those that were seen or asked for now.
  */
-static void
+static List *
+look_into_new(List *connectable, List *seen)
+{
+	List	   *asked = NIL;
+	ListCell   *cell;
+
+	foreach(cell, connectable)
+	{
+		if (list_member_oid(seen, lfirst_oid(cell)) ||
+			mr_registry_want(lfirst_oid(cell)) >= 0)
+			asked = lappend_oid(asked, lfirst_oid(cell));
+	}
+	return asked;
+}
+
+/* Forgets dropped databases, looks into new ones; when to scan again. */
+static long
 scan_databases(void)
 {
-	static bool complained = false;
-	bool		full = false;
+	static List *seen = NIL;
 	List	   *known = known_databases();
 	List	   *all = NIL;
 	List	   *connectable = NIL;
-	ListCell   *cell;
+	List	   *asked;
+	long		scan_again_ms = SCAN_INTERVAL_MS;
 
 	read_databases(&all, &connectable);
-	foreach(cell, known)
-		if (!list_member_oid(connectable, lfirst_oid(cell)))
-			retire_database(lfirst_oid(cell),
-							!list_member_oid(all, lfirst_oid(cell)));
-	foreach(cell, connectable)
-		if (mr_registry_find(lfirst_oid(cell)) < 0 &&
-			mr_registry_want(lfirst_oid(cell)) < 0)
-			full = true;
-	if (full && !complained)
-		ereport(LOG,
-				(errmsg("modelroute: more databases than modelroute.max_databases"),
-				 errhint("Raise modelroute.max_databases and restart the server.")));
-	complained = full;
+	forget_dropped(known, all);
+	asked = look_into_new(connectable, seen);
+	/* entries are free again when those asked for now have been looked into */
+	if (list_length(asked) < list_length(connectable) &&
+		list_length(asked) > list_length(seen))
+		scan_again_ms = SCAN_SHORT_MS;
 	list_free(known);
 	list_free(all);
 	list_free(connectable);
+	list_free(seen);
+	seen = asked;
+	return scan_again_ms;
 }
 
 /* ----------
@@ -242,8 +245,6 @@ needs_worker(const MrDatabase *entry, TimestampTz now, TimestampTz *next)
 {
 	if (!OidIsValid(entry->database) || entry->worker_pid != 0 ||
 		entry->starting)
-		return false;
-	if (entry->lacks_extension && !entry->wanted)
 		return false;
 	if (entry->retry_at > now)
 	{

@@ -5,7 +5,8 @@
  * Between transactions it holds nothing: no lock, no snapshot.  An error
  * aborts the transaction at hand and costs a pause at most, not the process.
  * It leaves with exit code 0 when the extension is not (or no longer) there,
- * and with 1 when it was asked to or was terminated.
+ * and with 1 when it was asked to or was terminated; then it first writes
+ * what is queued.
  */
 #include "postgres.h"
 
@@ -26,6 +27,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 #include "base/registry.h"
 #include "ledger/ledger.h"
@@ -33,6 +35,8 @@
 
 #define PAUSE_AFTER_ERROR_MS 1000
 #define PAUSE_STEP_MS 100
+#define DRAIN_LIMIT_MS 500
+#define DRAIN_POLL_MS 10
 #define IDLE_MS 60000
 
 static int	registry_entry = -1;
@@ -72,12 +76,37 @@ mr_worker_main(Datum arg)
 	}
 }
 
-/* Whatever way it ends: what it was writing waits for the next worker. */
+/* Whatever way it ends: what is queued waits for the next worker. */
 static void
 detach(int code, Datum arg)
 {
-	mr_ledger_attach(registry_entry);
 	mr_registry_detach_worker(registry_entry, extension_missing);
+}
+
+/*
+ * Before it leaves: writes what is queued, and for a moment what is handed in
+ * by sessions that end now, too, as all do when the server shuts down.  An
+ * error in here is FATAL, and detach comes next.
+ */
+static void
+drain(int code, Datum arg)
+{
+	TimestampTz limit = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													DRAIN_LIMIT_MS);
+
+	AbortOutOfAnyTransaction();
+	mr_ledger_attach(registry_entry);
+	if (extension_missing)
+		return;
+	while (mr_ledger_drain(registry_entry) &&
+		   !mr_registry_worker_must_stop(registry_entry) &&
+		   GetCurrentTimestamp() < limit)
+	{
+		if (WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_POSTMASTER_DEATH,
+					  DRAIN_POLL_MS, PG_WAIT_EXTENSION) & WL_POSTMASTER_DEATH)
+			return;
+		ResetLatch(MyLatch);
+	}
 }
 
 /* What ALTER DATABASE may have set must not get in the way of records. */
@@ -110,6 +139,7 @@ connect_database(Oid database)
 	if (registry_entry < 0)
 		proc_exit(1);
 	before_shmem_exit(detach, 0);
+	before_shmem_exit(drain, 0);
 	mr_ledger_attach(registry_entry);
 	pgstat_report_appname("modelroute worker");
 }
@@ -140,7 +170,7 @@ check_extension(void)
 	Oid			before = mr_registry_change_extension(registry_entry, found);
 
 	pgstat_report_activity(STATE_IDLE, NULL);
-	if (OidIsValid(before) && found != before)
+	if (OidIsValid(before) ? found != before : !OidIsValid(found))
 		mr_ledger_refuse_all(registry_entry);
 	if (OidIsValid(found))
 		return;

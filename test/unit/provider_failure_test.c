@@ -435,6 +435,12 @@ test_redact(void)
 	failure.message = "key sk-1234";
 	mr_failure_redact(&failure, "sk-12345678");
 	check_text(failure.message, "key ***", "also when cut off");
+	failure.message = "key sk-1234... is wrong, sk-12345678";
+	mr_failure_redact(&failure, "sk-12345678");
+	check_text(failure.message, "key ***... is wrong, ***", "in the middle");
+	failure.message = "key \"ab\\\"\\\\\\/cd\", ab\"\\/cd, ab";
+	mr_failure_redact(&failure, "ab\"\\/cd");
+	check_text(failure.message, "key \"***\", ***, ab", "quoted for JSON");
 	failure.message = "key sk-";
 	failure.code = NULL;
 	mr_failure_redact(&failure, "sk-12345678");

@@ -34,6 +34,7 @@ use warnings;
 
 use IPC::Run;
 use JSON::PP;
+use PostgreSQL::Test::Utils;
 
 my $LIMIT_SECONDS = 120;
 
@@ -171,6 +172,56 @@ sub json
 
 =pod
 
+=item complete(model, tag, options)
+
+Runs complete('hello') with the model, and options as a hash.
+
+=cut
+
+sub complete
+{
+	my ($self, $model, $tag, $options) = @_;
+	my $json = encode_json({ tag => $tag, %{ $options // {} } });
+
+	return $self->run(
+		"SELECT modelroute.complete('hello', '$model', '$json')");
+}
+
+=pod
+
+=item add_model(model, provider, price)
+
+Adds a model at a provider, with its price per million tokens of the prompt.
+
+=cut
+
+sub add_model
+{
+	my ($self, $model, $provider, $price) = @_;
+
+	$self->value("SELECT modelroute.add_model('$model', '$provider', "
+		  . "'$model', $price, 1)");
+	return;
+}
+
+=pod
+
+=item memory_kb
+
+The most memory that the backend ever had.
+
+=cut
+
+sub memory_kb
+{
+	my ($self) = @_;
+	my $status = slurp_file("/proc/$self->{pid}/status");
+
+	return $status =~ /^VmHWM:\s+(\d+) kB/m ? $1 : die 'no VmHWM';
+}
+
+=pod
+
 =item record(tag)
 
 What the ledger has of the calls with this tag: a hash with call, the rows of
@@ -199,6 +250,10 @@ SQL
 
 =pod
 
+=item abandon
+
+Ends psql by force, so that the backend finds its client gone.
+
 =item quit
 
 Ends psql.
@@ -206,6 +261,14 @@ Ends psql.
 =back
 
 =cut
+
+sub abandon
+{
+	my ($self) = @_;
+
+	$self->{harness}->kill_kill;
+	return;
+}
 
 sub quit
 {

@@ -71,7 +71,7 @@ sub new_cluster
 		"shared_preload_libraries = 'modelroute'\n")
 	  if $preload;
 	$node->append_conf('postgresql.conf',
-		"modelroute.allowed_hosts = '127.0.0.1'\n" . $conf);
+		"modelroute.allowed_hosts = '127.0.0.1'\njit = off\n" . $conf);
 	if ($start)
 	{
 		$node->start;
@@ -245,9 +245,10 @@ sub start
 	my $log      = "${PostgreSQL::Test::Utils::log_path}/$name.$$.log";
 	my $program  = $ENV{UPSTREAM_PROGRAM} // 'test/upstream/upstream';
 	my $end      = time() + 30;
-	my $pid      = fork() // die "fork: $!";
+	my $pid;
 
 	unlink($portfile);
+	$pid = fork() // die "fork: $!";
 	if ($pid == 0)
 	{
 		open(STDIN,  '<',  '/dev/null');

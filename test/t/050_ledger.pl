@@ -1,0 +1,701 @@
+# 050_ledger.pl
+#	  The ledger: what was sent is on record whatever becomes of the caller,
+#	  with what modelroute.log_content asks for, seen by those who may, and
+#	  nothing is sent that there is no room to record.
+
+use strict;
+use warnings;
+
+use ModelrouteSession;
+use ModelrouteTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $upstream = start_upstream(
+	{ name => 'small', latency_ms => 5 },
+	{ name => 'slow', latency_ms => 1000 },
+	{ name => 'hang', faults => [ { kind => 'hang' } ] },
+	{ name => 'large', reply_bytes => 5_000_000 });
+my $node = new_cluster(
+	'main',
+	extra => [ '-E', 'UTF8', '--locale', 'C' ],
+	conf => <<'CONF');
+autovacuum = off
+wal_writer_delay = 10s
+max_connections = 50
+modelroute.max_attempts = 1
+modelroute.ledger_slots = 16
+CONF
+
+add_models($node);
+my $admin = ModelrouteSession->new($node);
+
+test_survival();
+test_visibility();
+test_content();
+test_dropped_content();
+test_row_security();
+test_ids();
+test_group_commit();
+test_synchronous_commit();
+test_off();
+test_strict();
+test_unsent_intents();
+test_refused_record();
+test_worker_stopped();
+test_table_locked();
+test_not_preloaded();
+
+$admin->quit;
+$node->stop;
+done_testing();
+
+# ----------
+# Helpers
+# ----------
+
+sub add_models
+{
+	my ($target) = @_;
+
+	add_sim_provider($target, $upstream);
+	$target->safe_psql('postgres',
+		"SELECT modelroute.add_model(m, 'sim', input_price => 1, "
+		  . "output_price => 2) FROM unnest('{small,slow,hang,large}'::text[]) m"
+	);
+	return;
+}
+
+# A statement that makes one call.
+sub call
+{
+	my ($tag, $model, $prompt) = @_;
+
+	$model  //= 'small';
+	$prompt //= "'hello'";
+	return "SELECT modelroute.complete($prompt, '$model', "
+	  . qq[jsonb_build_object('tag', '$tag'))];
+}
+
+sub requests { return $upstream->stats('ids=0')->{totals}{requests}; }
+
+sub in_flight
+{
+	my ($model) = @_;
+	return $upstream->stats('ids=0')->{models}{$model}{in_flight};
+}
+
+sub worker_pid
+{
+	return $admin->value("SELECT pid FROM pg_stat_activity
+		WHERE backend_type = 'modelroute worker'
+			AND datname = current_database()");
+}
+
+# One call with one attempt is on record, now.
+sub is_recorded
+{
+	my ($tag, $status, $attempt, $what) = @_;
+	my $record = $admin->record($tag);
+	my $found = join ',', map { $_->{status} } @{ $record->{call} };
+	my $attempts = join ',', map { $_->{status} } @{ $record->{attempt} };
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is("$found/$attempts", "$status/$attempt", $what);
+	return $record;
+}
+
+# The same, a little later: nobody waited for it.
+sub becomes_recorded
+{
+	my ($tag, $status, $attempt, $what) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return poll_until
+	{
+		my $record = $admin->record($tag);
+
+		@{ $record->{call} } == 1
+		  && $record->{call}[0]{status} eq $status
+		  && $record->{attempt}[0]{status} eq $attempt;
+	}
+	$what, 20;
+}
+
+# ----------
+# The caller's end
+# ----------
+
+sub test_survival
+{
+	my $session = ModelrouteSession->new($node);
+
+	$session->run('BEGIN;' . call('rollback') . '; ROLLBACK');
+	is_recorded('rollback', 'ok', 'ok', 'a call survives ROLLBACK');
+
+	$session->run(
+		'BEGIN; SAVEPOINT s;' . call('savepoint') . '; ROLLBACK TO s; COMMIT');
+	is_recorded('savepoint', 'ok', 'ok', 'and ROLLBACK TO SAVEPOINT');
+
+	my $body = call('block') =~ s/^SELECT/PERFORM/r;
+	$session->value("DO \$\$ BEGIN $body; RAISE EXCEPTION 'no';
+		EXCEPTION WHEN raise_exception THEN NULL; END \$\$");
+	is_recorded('block', 'ok', 'ok', 'and an EXCEPTION block');
+
+	is($session->run(call('failing') . ', 1 / floor(random())')->{sqlstate},
+		'22012', 'another part of the statement fails');
+	is_recorded('failing', 'ok', 'ok', 'and an error of its statement');
+
+	is( $session->run(
+			"SET statement_timeout = '300ms';" . call('timeout', 'hang'))
+		  ->{sqlstate},
+		'57014',
+		'statement_timeout');
+	becomes_recorded('timeout', 'cancelled', 'unknown', 'is on record');
+	$session->value('RESET statement_timeout');
+
+	end_by('cancel', $session, '57014');
+	end_by('terminate', $session, '57P01');
+	$session->quit;
+	return;
+}
+
+# Ends a call that is under way by pg_cancel_backend or pg_terminate_backend.
+sub end_by
+{
+	my ($how, $session, $sqlstate) = @_;
+
+	$session->begin(call($how, 'hang'));
+	poll_until { in_flight('hang') == 1 } 'a call hangs at the provider';
+	$admin->value("SELECT pg_${how}_backend(" . $session->pid . ')');
+	is($session->end->{sqlstate}, $sqlstate, "$how ends it");
+	becomes_recorded($how, 'cancelled', 'unknown', 'and it is on record');
+	poll_until { in_flight('hang') == 0 } 'its connection is closed';
+
+	my $call = $admin->record($how)->{call}[0];
+	is($call->{attempts_unknown}, 1,     'its attempt may have been billed');
+	is($call->{cost},             undef, 'and its cost is not known');
+	return;
+}
+
+# ----------
+# What is seen
+# ----------
+
+sub test_visibility
+{
+	my $session = ModelrouteSession->new($node);
+	my $count = q{SELECT count(*) FROM modelroute.audit JOIN modelroute.attempt
+		USING (call_id) WHERE tag = 'visible'};
+
+	$session->value('BEGIN; SET TRANSACTION ISOLATION LEVEL READ COMMITTED');
+	$session->value(call('visible'));
+	is($session->value($count), 1, 'seen at once, in the same transaction');
+	$session->value('COMMIT');
+
+	$session->value(
+		'BEGIN; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+	is($session->value($count), 1, 'a snapshot is taken');
+	$session->value(call('visible'));
+	is($session->value($count), 1, 'an older snapshot stays as it is');
+	$session->value('COMMIT');
+	is($session->value($count), 2, 'and a newer one has the call');
+	$session->quit;
+	return;
+}
+
+sub test_content
+{
+	my $session = ModelrouteSession->new($node);
+	my $prompt  = "U&'gr\\00fc\\00df dich'";
+	my $seen    = 'SELECT prompt_sha256 IS NULL, reply_sha256 IS NULL,
+		prompt IS NULL, reply IS NULL, content_dropped
+		FROM modelroute.audit WHERE tag =';
+	my $right = "SELECT prompt_sha256 = sha256(convert_to($prompt, 'UTF8'))
+		AND reply_sha256 = sha256(convert_to('%s', 'UTF8'))
+		FROM modelroute.audit WHERE tag =";
+
+	foreach my $how (qw(none hash full))
+	{
+		$session->value("SET modelroute.log_content = $how");
+		my $reply = $session->value(call($how, 'small', $prompt));
+		my $null  = $how eq 'none' ? 't' : 'f';
+		my $text  = $how eq 'full' ? 'f' : 't';
+
+		is($session->value("$seen '$how'"),
+			"$null|$null|$text|$text|f", "log_content = $how");
+		is($session->value(sprintf("$right '%s'", $reply, $how)),
+			't', 'with the right hashes')
+		  unless $how eq 'none';
+	}
+	is( $session->value(
+			"SELECT prompt = $prompt AND reply ~ 'gr' FROM modelroute.audit
+			WHERE tag = 'full'"),
+		't',
+		'with the right text');
+
+	$session->value(call('megabytes', 'large', "repeat('0123456789', 500000)"));
+	is( $session->value(
+			"SELECT length(prompt), length(reply), content_dropped,
+				prompt_sha256 = sha256(convert_to(prompt, 'UTF8')),
+				reply_sha256 = sha256(convert_to(reply, 'UTF8'))
+			FROM modelroute.audit WHERE tag = 'megabytes'"),
+		'5000000|5000000|f|t|t',
+		'megabytes are kept whole');
+	$session->quit;
+	return;
+}
+
+# Content that finds no room is left out; the row never is.
+sub test_dropped_content
+{
+	my $small   = new_cluster('small', conf => <<'CONF');
+modelroute.ledger_memory = 4MB
+modelroute.log_content = full
+CONF
+
+	add_models($small);
+	my $session = ModelrouteSession->new($small);
+	foreach my $tag (1 .. 3)
+	{
+		$session->value(
+			call("large$tag", 'large', "repeat('0123456789', 500000)"));
+	}
+	is( $session->value(
+			"SELECT count(*), bool_and(content_dropped), count(prompt),
+				count(reply), count(prompt_sha256), bool_and(status = 'ok'),
+				sum(attempts), count(cost)
+			FROM modelroute.audit WHERE tag ~ 'large'"),
+		'3|t|0|0|3|t|3|3',
+		'what does not fit is left out, and the rows say so');
+	$session->value(
+		call('fits', 'small', "repeat('0123456789', 10000)"));
+	is( $session->value(
+			"SELECT content_dropped, length(prompt) FROM modelroute.audit
+			WHERE tag = 'fits'"),
+		'f|100000',
+		'what fits is kept');
+	$session->quit;
+	$small->stop;
+	return;
+}
+
+sub test_row_security
+{
+	$admin->value(
+		"CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE carol LOGIN;
+		CREATE ROLE dave LOGIN; CREATE ROLE monitor LOGIN;
+		SELECT modelroute.grant_use(r)
+			FROM unnest('{alice,bob,carol}'::name[]) r;
+		SELECT modelroute.grant_monitor('monitor')");
+	my %session = map { $_ => ModelrouteSession->new($node, user => $_) }
+	  qw(alice bob carol dave monitor);
+	my $seen = "SELECT string_agg(tag, ',' ORDER BY tag) || ':' || count(t)
+		FROM modelroute.audit JOIN modelroute.attempt t USING (call_id, role)
+		WHERE tag LIKE 'rls-%'";
+
+	$session{$_}->value(call("rls-$_")) foreach qw(alice bob);
+	is($session{alice}->value($seen), 'rls-alice:1', 'a role sees its calls');
+	is($session{bob}->value($seen), 'rls-bob:1', 'and another one its own');
+	is($session{carol}->value($seen), '', 'a role without calls sees none');
+	is($session{dave}->run($seen)->{sqlstate},
+		'42501', 'a role without privileges must not look');
+	is($session{monitor}->value($seen),
+		'rls-alice,rls-bob:2', 'a monitor sees all');
+	is( $session{alice}->run("DELETE FROM modelroute.audit")->{sqlstate},
+		'42501', 'nobody changes the record');
+	$session{$_}->quit foreach keys %session;
+	return;
+}
+
+# ----------
+# Many at a time
+# ----------
+
+sub load_script { return "\\set n 1\n" . call($_[0]) . ";\n"; }
+
+sub test_ids
+{
+	$upstream->reset_stats;
+	$node->pgbench(
+		'--no-vacuum --client=16 --jobs=2 --transactions=25 --protocol=prepared',
+		0,
+		[qr{actually processed: 400/400}],
+		[qr{^$}],
+		'16 sessions make 400 calls',
+		{ '050_ids' => load_script('load') });
+
+	my $seen = $upstream->stats->{models}{small};
+	my $rows = $admin->json(
+		"SELECT jsonb_build_object('calls', count(DISTINCT call_id),
+			'attempts', count(DISTINCT attempt_id), 'rows', count(*),
+			'ids', jsonb_agg(attempt_id::text ORDER BY attempt_id))
+		FROM modelroute.audit JOIN modelroute.attempt USING (call_id)
+		WHERE tag = 'load'");
+
+	is($seen->{received},  400, 'the provider saw so many requests');
+	is($rows->{calls},     400, 'there is a row for each call');
+	is($rows->{attempts},  400, 'and one for each attempt');
+	is($rows->{rows},      400, 'and no more');
+	is_deeply([ sort { $a <=> $b } @{ $seen->{ids} } ],
+		$rows->{ids}, 'the provider saw just these ids');
+	return;
+}
+
+# What is queued while the worker is busy is committed together.
+sub test_group_commit
+{
+	my $blocker = ModelrouteSession->new($node);
+	my $done    = requests();
+	my $pgbench = start_pgbench(12, 'group');
+
+	$blocker->value('BEGIN; LOCK modelroute.audit IN EXCLUSIVE MODE');
+	poll_until { requests() >= $done + 12 } 'sessions wait for the worker';
+	$blocker->value('COMMIT');
+	finish_pgbench($pgbench, 12);
+	$blocker->quit;
+
+	my ($rows, $commits) = split /\|/,
+	  $admin->value(
+		"SELECT count(*), count(DISTINCT xmin::text) FROM modelroute.audit
+		WHERE tag = 'group'");
+	is($rows, 12, 'all are on record');
+	cmp_ok($commits, '<', 12, "in fewer transactions ($commits)");
+	return;
+}
+
+# pgbench with so many sessions that make one call each.
+sub start_pgbench
+{
+	my ($clients, $tag) = @_;
+	my $script = $node->basedir . "/$tag.sql";
+	my %run = (out => '', err => '');
+
+	PostgreSQL::Test::Utils::append_to_file($script, load_script($tag));
+	local %ENV = $node->_get_env();
+	$run{harness} = IPC::Run::start(
+		[ 'pgbench', '-n', '-c', $clients, '-t', 1, '-f', $script, 'postgres' ],
+		'<', \undef, '>', \$run{out}, '2>', \$run{err},
+		IPC::Run::timeout(60));
+	return \%run;
+}
+
+sub finish_pgbench
+{
+	my ($run, $clients) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$run->{harness}->finish;
+	like($run->{out}, qr{actually processed: $clients/$clients},
+		'all calls succeed')
+	  or diag($run->{err});
+	return;
+}
+
+# The commit of a record waits for the disk as its session wishes.
+sub test_synchronous_commit
+{
+	my $session = ModelrouteSession->new($node);
+	my $lag = 'SELECT pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()';
+	my %lagging = (on => 0, off => 0);
+
+	foreach my $how (qw(on off))
+	{
+		$session->value("SET synchronous_commit = $how");
+		foreach my $i (1 .. 20)
+		{
+			$session->value(call("commit-$how"));
+			$lagging{$how}++ if $session->value($lag) eq 't';
+		}
+	}
+	is($lagging{on}, 0, 'synchronous_commit = on: a record is on disk');
+	cmp_ok($lagging{off}, '>', 0, 'off: it may not be yet');
+	is( $session->value(
+			"SELECT count(*) FROM modelroute.audit WHERE tag ~ '^commit-'"),
+		40,
+		'all are there');
+	$session->quit;
+	return;
+}
+
+sub test_off
+{
+	my $session = ModelrouteSession->new($node);
+	my $rows = $admin->value(
+		'SELECT count(*) FROM modelroute.audit, modelroute.attempt');
+
+	$upstream->reset_stats;
+	$session->value('SET modelroute.ledger = off');
+	is( $session->value(
+			"SELECT call_id IS NULL, status FROM
+			modelroute.complete_record('hello', 'small', '{\"tag\": \"off\"}')"),
+		't|ok',
+		'ledger = off: a call has no id');
+	is( $admin->value(
+			'SELECT count(*) FROM modelroute.audit, modelroute.attempt'),
+		$rows,
+		'and no row');
+	like($upstream->stats->{models}{small}{ids}[0],
+		qr/^gen-/, 'and the provider got no id');
+	$session->quit;
+	return;
+}
+
+# ----------
+# Strict: the intent first
+# ----------
+
+sub test_strict
+{
+	my $session = ModelrouteSession->new($node);
+
+	$session->value('SET modelroute.ledger = strict');
+	$session->begin(call('strict-hang', 'hang'));
+	poll_until { in_flight('hang') == 1 } 'a request is at the provider';
+	my $record =
+	  is_recorded('strict-hang', 'unknown', 'unknown', 'its intent is there');
+	is($record->{call}[0]{attempts_unknown}, 1, 'as not known');
+	is($record->{attempt}[0]{cost}, undef, 'without a cost');
+	$admin->value('SELECT pg_cancel_backend(' . $session->pid . ')');
+	is($session->end->{sqlstate}, '57014', 'it is cancelled');
+	becomes_recorded('strict-hang', 'cancelled', 'unknown', 'and then says so');
+
+	$session->begin(call('strict-slow', 'slow'));
+	poll_until { in_flight('slow') == 1 } 'another is at the provider';
+	is_recorded('strict-slow', 'unknown', 'unknown', 'with its intent');
+	is($session->end->{sqlstate}, undef, 'it succeeds');
+	$record = is_recorded('strict-slow', 'ok', 'ok', 'and then says so');
+	is($record->{call}[0]{attempts_unknown}, 0, 'with nothing unknown');
+	isnt($record->{attempt}[0]{cost}, undef, 'and with its cost');
+
+	$session->value(
+		"SELECT modelroute.complete(NULL, 'small'); "
+		  . join ';', map { call("strict-$_") } 1 .. 5);
+	is( $session->value(
+			"SELECT count(*), count(DISTINCT attempt_id),
+				bool_and(a.status = 'ok' AND t.status = 'ok')
+			FROM modelroute.audit a JOIN modelroute.attempt t USING (call_id)
+			WHERE tag ~ '^strict-[0-9]'"),
+		'5|5|t',
+		'no row is there twice');
+	$session->quit;
+	return;
+}
+
+# A call that ends between its intent and the request never was sent.
+sub test_unsent_intents
+{
+	my $session = ModelrouteSession->new($node);
+	my $blocker = ModelrouteSession->new($node);
+	my $sent    = requests();
+
+	$session->value('SET modelroute.ledger = strict');
+	$session->value(call('unsent-warm'));
+	$sent++;
+
+	$blocker->value('BEGIN; LOCK modelroute.audit IN EXCLUSIVE MODE');
+	$session->begin(call('unsent-cancel'));
+	worker_waits_for_lock();
+	$admin->value('SELECT pg_cancel_backend(' . $session->pid . ')');
+	is($session->end->{sqlstate}, '57014', 'cancelled before it is sent');
+	$blocker->value('COMMIT');
+	becomes_recorded('unsent-cancel', 'cancelled', 'failed',
+		'the attempt has failed, not unknown');
+	is($admin->record('unsent-cancel')->{call}[0]{cost},
+		'0.000000000000', 'and cost nothing');
+
+	$session->value("SET modelroute.ledger_timeout = '200ms'");
+	$blocker->value('BEGIN; LOCK modelroute.audit IN EXCLUSIVE MODE');
+	is($session->run(call('unsent-late'))->{sqlstate},
+		'53400', 'an intent that is not written in time ends the call');
+	$blocker->value('COMMIT');
+	becomes_recorded('unsent-late', 'failed', 'failed', 'which is on record');
+	$session->value('RESET modelroute.ledger_timeout');
+
+	is(requests(), $sent, 'the provider saw neither');
+
+	$admin->value(
+		"SELECT modelroute.add_provider('closed', 'http://127.0.0.1:1/v1');
+		SELECT modelroute.add_model('closed', 'closed', NULL, 1, 1)");
+	is($session->run(call('unsent-closed', 'closed'))->{sqlstate},
+		'08001', 'a port where nobody listens');
+	my $record = is_recorded('unsent-closed', 'failed', 'failed',
+		'leaves no unknown attempt either');
+	is($record->{call}[0]{attempts_unknown}, 0, 'in its audit row, too');
+	$session->quit;
+	$blocker->quit;
+	return;
+}
+
+sub worker_waits_for_lock
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return poll_until
+	{
+		$admin->value("SELECT count(*) FROM pg_stat_activity
+			WHERE backend_type = 'modelroute worker'
+				AND wait_event_type = 'Lock'") == 1;
+	}
+	'the worker waits for the table';
+}
+
+# ----------
+# When records cannot be written
+# ----------
+
+# A constraint of the user's costs the calls that violate it, no others.
+sub test_refused_record
+{
+	my @good    = map { ModelrouteSession->new($node) } 1 .. 3;
+	my $bad     = ModelrouteSession->new($node);
+	my $blocker = ModelrouteSession->new($node);
+	my $worker  = worker_pid();
+	my $log_end = -s $node->logfile;
+
+	$_->value('SELECT 1') foreach @good;
+	$admin->value(q{ALTER TABLE modelroute.audit
+		ADD CONSTRAINT no_bad_tags CHECK (tag <> 'bad')});
+	$blocker->value('BEGIN; LOCK modelroute.audit IN EXCLUSIVE MODE');
+	$good[0]->begin(call('good-0'));
+	worker_waits_for_lock();
+	my $before = requests();
+	$good[1]->begin(call('good-1'));
+	$bad->begin(call('bad'));
+	$good[2]->begin(call('good-2'));
+	poll_until { requests() == $before + 3 } 'a batch comes together';
+	$blocker->value('COMMIT');
+
+	my $answer = $bad->end;
+	is($answer->{sqlstate}, '55000', 'the record is refused');
+	like($answer->{message}, qr/did not take the record/, 'the call says so');
+	like($answer->{hint}, qr/constraint/, 'with a hint');
+	is($_->end->{sqlstate}, undef, 'a call beside it succeeds') foreach @good;
+	ok($node->log_contains('violates check constraint "no_bad_tags"', $log_end),
+		'the log has the reason');
+	ok($node->log_contains('could not write an audit record', $log_end),
+		'and the consequence');
+	is(worker_pid(), $worker, 'the worker lives on');
+
+	my $start = time();
+	is($bad->run(call('bad'))->{sqlstate}, '55000', 'it is refused again');
+	$bad->value(call('after-bad'));
+	cmp_ok(time() - $start, '<', 1, 'and nobody has to wait for that');
+	is( $admin->value(
+			"SELECT count(*), count(*) FILTER (WHERE tag = 'bad')
+			FROM modelroute.audit WHERE tag ~ '^good-' OR tag ~ 'bad'"),
+		'4|0',
+		'all others are on record');
+	$admin->value(
+		'ALTER TABLE modelroute.audit DROP CONSTRAINT no_bad_tags');
+	$_->quit foreach @good, $bad, $blocker;
+	return;
+}
+
+# With every slot taken nothing is sent, and nothing of what was is dropped.
+sub test_worker_stopped
+{
+	my $session = ModelrouteSession->new($node);
+	my $worker  = worker_pid();
+
+	$session->value(call('stopped-warm'));
+	my $sent = requests();
+	kill('STOP', $worker) or die "kill: $!";
+
+	$session->value("SET modelroute.ledger_timeout = '200ms'");
+	my $answer = $session->run(call('stopped-late'));
+	is($answer->{sqlstate}, '53400', 'a record is not written in time');
+	like($answer->{hint}, qr/ledger_timeout/, 'the hint names a setting');
+	is(requests(), $sent + 1, 'its request was sent');
+
+	my $pgbench = start_pgbench(15, 'stopped');
+	poll_until { requests() == $sent + 16 } 'calls take all other slots';
+	$answer = $session->run(call('stopped-unsent'));
+	is($answer->{sqlstate}, '53400', 'no slot is free');
+	like($answer->{hint}, qr/ledger_slots/, 'the hint names the setting');
+	is(requests(), $sent + 16, 'nothing was sent');
+
+	kill('CONT', $worker) or die "kill: $!";
+	finish_pgbench($pgbench, 15);
+	becomes_recorded('stopped-late', 'ok', 'ok', 'the late record is there');
+	is( $admin->value(
+			"SELECT count(*), count(DISTINCT attempt_id), bool_and(t.status = 'ok')
+			FROM modelroute.audit JOIN modelroute.attempt t USING (call_id)
+			WHERE tag = 'stopped'"),
+		'15|15|t',
+		'and so are those that waited');
+	is( $admin->value(
+			"SELECT count(*) FROM modelroute.audit WHERE tag = 'stopped-unsent'"),
+		0,
+		'what was not sent is not on record');
+	is(worker_pid(), $worker, 'it is the same worker');
+	$session->quit;
+	return;
+}
+
+# A lock on the table is waited for, whatever the database says of time-outs.
+sub test_table_locked
+{
+	my $session = ModelrouteSession->new($node);
+	my $blocker = ModelrouteSession->new($node);
+	my $worker  = worker_pid();
+
+	$admin->value("ALTER DATABASE postgres SET lock_timeout = '10ms';
+		ALTER DATABASE postgres SET statement_timeout = '10ms';
+		ALTER DATABASE postgres SET default_transaction_read_only = on;
+		SELECT pg_terminate_backend($worker)");
+	poll_until { worker_pid() !~ /^($worker|)$/ } 'a new worker is there';
+	$admin->value("ALTER DATABASE postgres RESET ALL");
+	$worker = worker_pid();
+
+	$blocker->value('BEGIN; LOCK modelroute.audit IN EXCLUSIVE MODE');
+	$session->begin(call('locked'));
+	worker_waits_for_lock();
+	$admin->value("SELECT pg_cancel_backend($worker)");
+	poll_until { $node->log_contains('canceling statement due to user request') }
+	'a statement of the worker is cancelled';
+	worker_waits_for_lock();
+	$blocker->value('COMMIT');
+	is($session->end->{sqlstate}, undef, 'the call succeeds all the same');
+	is_recorded('locked', 'ok', 'ok', 'and is on record');
+	is(worker_pid(), $worker, 'by the same worker');
+	$session->quit;
+	$blocker->quit;
+	return;
+}
+
+# ----------
+# Without the library preloaded
+# ----------
+
+# Records are part of the caller's transaction.
+sub test_not_preloaded
+{
+	my $plain = new_cluster('plain', preload => 0);
+
+	add_models($plain);
+	my $session = ModelrouteSession->new($plain);
+	my $ids = "SELECT string_agg(call_id::text, ',' ORDER BY call_id)
+		FROM modelroute.audit";
+
+	$session->value(call('one'));
+	is($session->value($ids), '1', 'a call is on record');
+	$session->value('BEGIN; ' . call('two') . '; ROLLBACK');
+	is($session->value($ids), '1', 'until ROLLBACK');
+	$session->value(call('three'));
+	is($session->value($ids), '1,5', 'no id is given out twice');
+	is( $session->run('SET modelroute.ledger = strict;' . call('four'))
+		  ->{sqlstate},
+		'55000', 'strict needs a worker');
+	$session->value('RESET modelroute.ledger');
+
+	$session->value(
+		'DROP EXTENSION modelroute; CREATE EXTENSION modelroute');
+	add_models($plain);
+	$session->value(call('again'));
+	is($session->value($ids), '1', 'a new extension counts from 1');
+	$session->quit;
+	$plain->stop;
+	return;
+}
