@@ -215,9 +215,10 @@ wrap_postgres()
 	as_server mv "$bin/postgres" "$bin/postgres.bin"
 	as_server tee "$bin/postgres" >/dev/null <<-END
 		#!/bin/bash
+		given=\$LD_PRELOAD
 		LD_PRELOAD="$(gcc -print-file-name=libasan.so)"
 		LD_PRELOAD="\$LD_PRELOAD $(gcc -print-file-name=libubsan.so)"
-		LD_PRELOAD="\$LD_PRELOAD $WORK/root/asan_first.so"
+		LD_PRELOAD="\$LD_PRELOAD $WORK/root/asan_first.so \$given"
 		ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
 		UBSAN_OPTIONS=print_stacktrace=1
 		export LD_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS

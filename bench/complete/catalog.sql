@@ -4,7 +4,7 @@
 --	  leads to the simulated provider.
 
 CREATE EXTENSION modelroute;
-UPDATE modelroute.provider SET enabled = false;
+DELETE FROM modelroute.endpoint;
 
 SELECT modelroute.add_provider('bench-' || p, :'url' || '/p/bench-' || p || '/v1')
   FROM generate_series(1, 2) p \g /dev/null

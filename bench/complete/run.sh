@@ -189,28 +189,43 @@ tell_conditions()
 # Which cores
 # ----------
 
-# One session: the provider on the first core, the rest on the second, where
-# one waits for the other anyway.  Many: the kernel decides.
+# place one|many.  One session: the provider and the worker on the first core,
+# the backend and its client, of which one waits for the other, on the second.
+# Many: the kernel decides.
 place()
 {
-	local upstream=0 server=1 pid
+	local helpers=0 server=1 pid
 
+	CLIENT=()
 	if [ "$(nproc)" -lt 2 ] || ! command -v taskset >/dev/null
 	then
-		CLIENT=()
 		return
 	fi
 	if [ "$1" = many ]
 	then
-		upstream=0-$(($(nproc) - 1))
-		server=$upstream
+		helpers=0-$(($(nproc) - 1))
+		server=$helpers
 	fi
 	CLIENT=(taskset -c "$server")
-	taskset -acp "$upstream" "$UPSTREAM_PID" >/dev/null
 	for pid in $POSTMASTER $(pgrep -P "$POSTMASTER")
 	do
-		taskset -acp "$server" "$pid" >/dev/null 2>&1 || true
+		move "$server" "$pid"
 	done
+	move "$helpers" "$UPSTREAM_PID"
+	move "$helpers" "$(worker_pid)"
+}
+
+# A process may be gone by now.
+move()
+{
+	taskset -acp "$1" "$2" >/dev/null 2>&1 || true
+}
+
+worker_pid()
+{
+	sql -c "SELECT pid FROM pg_stat_activity
+		WHERE backend_type = 'modelroute worker'
+		  AND datname = current_database()"
 }
 
 # ----------

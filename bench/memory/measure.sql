@@ -4,11 +4,8 @@
 
 SET client_min_messages = warning;
 SET synchronous_commit = off;
+SET jit = off; -- LLVM would be most of what is seen
 \o /dev/null
-CREATE EXTENSION IF NOT EXISTS modelroute;
-SELECT modelroute.add_provider('sim', :'url');
-SELECT modelroute.add_model('bench', 'sim', input_price => 1,
-                            output_price => 1);
 CREATE TEMP TABLE memory(calls int, process text, private_kb int,
                          resident_kb int, contexts_kb int);
 

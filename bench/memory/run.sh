@@ -7,7 +7,7 @@
 # Private memory (RssAnon of /proc), resident memory (VmRSS: also the shared
 # memory touched so far) and memory contexts, in kB, after 1,000, 10,000 and
 # 100,000 calls; CALLS names other numbers.  A third of the calls is made by
-# statements of its own, the rest by statements that make many.  Needs PGHOST,
+# statements of its own, the rest by statements that make 100.  Needs PGHOST,
 # a superuser of a server with the library preloaded, as bench/run.sh gives it;
 # without PGHOST it calls that.
 
@@ -53,26 +53,32 @@ start_upstream()
 # What the session does: calls until each number is reached, then a look.
 write_steps()
 {
-	local done=0 number single
+	local done=0 number many
 
 	for number in $CALLS
 	do
-		single=$(((number - done) / 3))
-		yes "EXECUTE call;" | head -n "$single" || true
-		echo "SELECT count(modelroute.complete('hello', 'bench'))" \
-			"FROM generate_series(1, $((number - done - single)));"
+		many=$(((number - done) * 2 / 300))
+		yes "SELECT count(modelroute.complete('hello', 'bench'))
+			FROM generate_series(1, 100);" | head -n $((2 * many)) || true
+		yes "EXECUTE call;" | head -n $((number - done - 100 * many)) || true
 		echo "SELECT pg_temp.note_memory($number);"
 		done=$number
 	done
 }
 
+start_upstream
 psql -Xq -d postgres -c "SET client_min_messages = warning" \
 	-c "DROP DATABASE IF EXISTS $DATABASE" -c "CREATE DATABASE $DATABASE"
-start_upstream
+psql -XAtq -v ON_ERROR_STOP=1 -d "$DATABASE" -o /dev/null \
+	-c "CREATE EXTENSION modelroute" \
+	-c "SELECT modelroute.add_provider('sim',
+		'http://127.0.0.1:$(cat "$WORK/port")/v1')" \
+	-c "SELECT modelroute.add_model('bench', 'sim', input_price => 1,
+		output_price => 1)"
 write_steps >"$WORK/steps.sql"
 logged=$(cat "$PGHOST/log" 2>/dev/null | wc -l)
 psql -Xq -v ON_ERROR_STOP=1 -d "$DATABASE" -v steps="$WORK/steps.sql" \
-	-v url="http://127.0.0.1:$(cat "$WORK/port")/v1" -f "$HERE/measure.sql"
+	-f "$HERE/measure.sql"
 
 # The worker writes its contexts to the server's log.
 tail -n +$((logged + 1)) "$PGHOST/log" 2>/dev/null |

@@ -17,6 +17,7 @@
 #include "api/options.h"
 #include "api/option_values.h"
 #include "base/guc.h"
+#include "provider/provider.h"
 #include "router/router.h"
 
 #define MAX_NUMBER	1e15		/* of options without a bound of their own */
@@ -33,6 +34,7 @@ static void set_category(MrRequest *request, const MrOption *option);
 static void set_seed(MrRequest *request, const MrOption *option);
 static void set_reasoning_effort(MrRequest *request, const MrOption *option);
 static void set_stop(MrRequest *request, const MrOption *option);
+static void set_extra(MrRequest *request, const MrOption *option);
 static void set_tools(MrRequest *request, const MrOption *option);
 static void set_tool_choice(MrRequest *request, const MrOption *option);
 static void set_response_format(MrRequest *request, const MrOption *option);
@@ -48,7 +50,7 @@ static const MrOptionRow option_rows[] = {
 	{"category", SET(set_category)},
 	{"connect_timeout_ms", FIELD(INT, connect_timeout_ms), RANGE(0, INT_BOUND)},
 	{"exclude", FIELD(STRINGS, exclude)},
-	{"extra", FIELD(OBJECT, extra_json)},
+	{"extra", SET(set_extra)},
 	{"first_byte_timeout_ms", FIELD(INT, first_byte_timeout_ms),
 	RANGE(0, INT_BOUND)},
 	{"idle_timeout_ms", FIELD(INT, idle_timeout_ms), RANGE(0, INT_BOUND)},
@@ -343,6 +345,32 @@ set_stop(MrRequest *request, const MrOption *option)
 	request->stop = mr_option_strings(option, MR_STOP_MAX);
 	if (request->stop[0] == NULL)
 		request->stop = NULL;
+}
+
+/*
+ * Any field of the provider's body but those that this call decides.
+ */
+static void
+set_extra(MrRequest *request, const MrOption *option)
+{
+	JsonbContainer *object = mr_option_object(option, "an object");
+	JsonbIterator *iterator = JsonbIteratorInit(object);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+		{
+			char	   *name = pnstrdup(value.val.string.val,
+										value.val.string.len);
+
+			if (!mr_extra_key_allowed(name))
+				mr_option_bad(option, psprintf("It must not set \"%s\".",
+											   name));
+		}
+	}
+	request->extra_json = mr_option_json(option);
 }
 
 /*

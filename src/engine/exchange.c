@@ -257,6 +257,21 @@ read_reply(MrCall *call, MrAttempt *attempt, const MrHttpResult *result)
 		mr_failure_redact(&attempt->failure, call->secret);
 }
 
+/* What the record takes over from a reply must not repeat the secret. */
+static void
+drop_secret(const MrCall *call, MrAttempt *attempt)
+{
+	char	   *request_id = attempt->http.upstream_request_id;
+
+	if (call->secret == NULL)
+		return;
+	if (attempt->upstream_model &&
+		strstr(attempt->upstream_model, call->secret))
+		attempt->upstream_model = NULL;
+	if (strstr(request_id, call->secret))
+		request_id[0] = '\0';
+}
+
 /*
  * When the exchange has ended: fills the attempt, and call->reply or the
  * attempt's failure.  False while it is in flight.
@@ -276,6 +291,7 @@ mr_exchange_finish(MrCall *call)
 		read_reply(call, attempt, result);
 	else
 		fail_by_transport(attempt, result);
+	drop_secret(call, attempt);
 	MemoryContextSwitchTo(old);
 	keep_texts(call, attempt);
 	attempt->http.body = NULL;

@@ -81,10 +81,11 @@ mr_idle_init(void)
 void
 mr_idle_watch(CURL *easy, curl_socket_t sock)
 {
-	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.fd = sock};
+	struct epoll_event event = {.data.fd = sock};
 	long		version = 0;
 
 	curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+	event.events = EPOLLIN | EPOLLRDHUP;
 	if (version < CURL_HTTP_VERSION_2_0)
 		epoll_ctl(idle_fd, EPOLL_CTL_ADD, sock, &event);
 }

@@ -199,8 +199,13 @@ find_present(StoreTable *table)
 	Oid			key = RelationGetPrimaryKeyIndex(table->relation);
 
 	if (table->present == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+
 		table->present = table_slot_create(table->relation,
 										   &table->estate->es_tupleTable);
+		MemoryContextSwitchTo(old);
+	}
 	return RelationFindReplTupleByIndex(table->relation, key,
 										LockTupleExclusive, table->row,
 										table->present);

@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
@@ -111,12 +112,30 @@ may_create_databases(Oid role)
 	return may;
 }
 
+static bool
+is_template(Oid database)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID,
+										ObjectIdGetDatum(database));
+	bool		is;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	is = ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+	ReleaseSysCache(tuple);
+	return is;
+}
+
 /* Whether the statement has a chance: others cannot send workers away. */
 static bool
 may_run(Node *statement, Oid database)
 {
-	return IsA(statement, CreatedbStmt) ? may_create_databases(GetUserId()) :
-		pg_database_ownercheck(database, GetUserId());
+	Oid			role = GetUserId();
+
+	if (pg_database_ownercheck(database, role))
+		return true;
+	return IsA(statement, CreatedbStmt) && is_template(database) &&
+		may_create_databases(role);
 }
 
 /* Asks the database's worker to leave, and waits until it has. */

@@ -4,9 +4,9 @@
  *
  * Between transactions it holds nothing: no lock, no snapshot.  An error
  * aborts the transaction at hand and costs a pause at most, not the process.
- * It leaves with exit code 0 when the extension is not (or no longer) there,
- * and with 1 when it was asked to or was terminated; then it first writes
- * what is queued.
+ * It leaves with exit code 0 when the extension is not (or no longer) there
+ * or it was asked to, and with 1 when it was terminated; it first writes what
+ * is queued.  The launcher decides whether another one is to come.
  */
 #include "postgres.h"
 
@@ -188,7 +188,7 @@ answer_requests(void)
 		ProcessConfigFile(PGC_SIGHUP);
 	}
 	if (mr_registry_worker_must_stop(registry_entry))
-		proc_exit(1);
+		proc_exit(0);
 	AcceptInvalidationMessages();
 	if (mr_registry_take_wanted(registry_entry))
 		check_extension();

@@ -12,12 +12,12 @@ use ModelrouteSession;
 use ModelrouteTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time usleep);
+use Time::HiRes qw(time);
 
 my $LIMIT_MS = 1000;
 
-my $shim     = "${PostgreSQL::Test::Utils::tmp_check}/blackhole.so";
-my $entries  = "${PostgreSQL::Test::Utils::tmp_check}/blackhole.log";
+my $resolver = build_resolver();
+my $entries  = "$resolver.log";
 my $upstream = start_upstream(
 	{ name => 'quick' },
 	{ name => 'hang', faults => [ { kind => 'hang' } ] },
@@ -27,8 +27,6 @@ my $upstream = start_upstream(
 	});
 
 unlink($entries);
-system_or_bail($ENV{CC} // 'cc', '-shared', '-fPIC', '-o', $shim,
-	'test/t/lib/blackhole.c', '-ldl');
 
 my $node = new_cluster(
 	'main',
@@ -37,8 +35,8 @@ my $node = new_cluster(
 
 sub start_node
 {
-	local $ENV{LD_PRELOAD}    = $shim;
-	local $ENV{BLACKHOLE_LOG} = $entries;
+	local $ENV{LD_PRELOAD}   = $resolver;
+	local $ENV{RESOLVER_LOG} = $entries;
 	$node->start;
 	return;
 }
@@ -251,6 +249,52 @@ foreach my $model ('hang', 'lost')
 }
 
 # ----------
+# While the ledger is not written
+# ----------
+
+{
+	my $what   = 'cancel (ledger)';
+	my $worker = $admin->value(<<'SQL');
+SELECT pid FROM pg_stat_activity
+WHERE backend_type = 'modelroute worker' AND datname = current_database()
+SQL
+	my $started;
+	my $answer;
+
+	kill('STOP', $worker);
+	begin_call(call_sql('quick', $what), 'quick');
+	poll_until { in_flight('quick') == 0 } "$what: the reply was sent";
+	$started = time();
+	kill('INT', $session->pid);
+	$answer = end_within($started, $what);
+	kill('CONT', $worker);
+	is($answer->{sqlstate}, '57014', "$what: SQLSTATE");
+	poll_until { @{ $admin->record($what)->{call} } == 1 }
+	"$what: the call is recorded all the same";
+	like($admin->record($what)->{attempt}[0]{status},
+		qr/^(ok|unknown)$/, "$what: with the reply if it was read");
+	check_session($what);
+}
+
+# ----------
+# What others may do meanwhile
+# ----------
+
+{
+	my $what = 'DROP DATABASE';
+	my $started;
+
+	begin_call(call_sql('hang', $what), 'hang');
+	$started = time();
+	$admin->value("CREATE DATABASE other\n;\nDROP DATABASE other");
+	cmp_ok(time() - $started, '<', 30, "$what does not wait for the call");
+	is(in_flight('hang'), 1, "$what: the call goes on");
+	kill('INT', $session->pid);
+	$session->end;
+	check_record($what, 'hang', $what);
+}
+
+# ----------
 # connect_timeout ends a look-up
 # ----------
 
@@ -321,7 +365,9 @@ foreach my $model ('hang', 'lost')
 	kill('INT', $node->{_pid});
 	$answer = end_within($started, $what);
 	is($answer->{sqlstate}, '57P01', "$what: SQLSTATE");
-	$node->stop('fast');
+	poll_until { !-e $node->data_dir . '/postmaster.pid' }
+	"$what: the server ends";
+	$node->_update_pid(0);
 	diag(sprintf '%-50s %6.1f ms', "$what: the server is down",
 		(time() - $started) * 1000);
 	start_node();
@@ -329,6 +375,19 @@ foreach my $model ('hang', 'lost')
 	$session = ModelrouteSession->new($node);
 	check_record($what, $model, $what);
 	check_session($what);
+}
+
+{
+	my $what = 'death of the postmaster';
+	my $pid  = $session->pid;
+	my $started;
+
+	begin_call(call_sql('hang', $what), 'hang');
+	$started = time();
+	$node->kill9;
+	ok(end_within($started, $what)->{ended}, "$what: the session has ended");
+	poll_until { !kill(0, $pid) } "$what: so has its process";
+	poll_until { in_flight('hang') == 0 } "$what: the socket is closed";
 }
 
 $_->quit foreach $admin, $session;

@@ -132,6 +132,16 @@ sub echo
 		{   status => 200,
 			body   => qq({"choices": [], "model": "$key", "id": "$key"})
 		},
+		{   status => 200,
+			body   => qq({"choices": [{"message": {"content": "good"}}],
+				"model": "$key", "id": "$key", "usage": {"prompt_tokens": 1,
+				"completion_tokens": 1}})
+		},
+		{   status => 200,
+			body   => qq({"type": "message", "content": [{"type": "text",
+				"text": "good"}], "model": "$key", "id": "$key",
+				"usage": {"input_tokens": 1, "output_tokens": 1}})
+		},
 		{ status => 302, body => $key },
 		{   status => 429,
 			code   => 'insufficient_quota',

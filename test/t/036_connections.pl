@@ -381,11 +381,12 @@ SKIP:
 }
 
 # ----------
-# The environment's proxy is not used
+# The environment's proxy is not used; a host with more than one address
 # ----------
 
 $session->quit;
 {
+	local $ENV{LD_PRELOAD} = build_resolver();
 	local $ENV{http_proxy} = "http://127.0.0.1:$closed_port";
 	local $ENV{ALL_PROXY}  = "http://127.0.0.1:$closed_port";
 	$node->restart;
@@ -395,6 +396,23 @@ $upstream->admin({ name => 'direct' });
 $session->add_model('direct', 'sim', 1);
 is($session->complete('direct', 'direct')->{rows},
 	'model direct says: hello', 'no proxy but modelroute.proxy');
+
+$session->value("SELECT modelroute.add_provider('twofold', "
+	  . "'http://api.twofold.test:$web/v1')");
+$session->add_model('direct', 'twofold', 1);
+foreach my $row (
+	[ '127.0.0.1', 'ok', 'one address is refused, another serves' ],
+	[ '127.0.0.0/8', 'ok', 'one has no server, another serves' ],
+	[ '127.0.0.9', '42501', 'all are refused' ])
+{
+	my ($setting, $expected, $what) = @$row;
+
+	$session->value("SET modelroute.allowed_hosts = '$setting'");
+	$answer =
+	  $session->complete('twofold/direct', 'twofold', { max_attempts => 1 });
+	is($answer->{sqlstate} // 'ok', $expected, "two addresses: $what")
+	  or diag($answer->{stderr});
+}
 
 $session->quit;
 stop_servers();

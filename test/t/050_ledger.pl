@@ -1,7 +1,6 @@
 # 050_ledger.pl
 #	  The ledger: what was sent is on record whatever becomes of the caller,
-#	  with what modelroute.log_content asks for, seen by those who may, and
-#	  nothing is sent that there is no room to record.
+#	  with what modelroute.log_content asks for, and seen by those who may.
 
 use strict;
 use warnings;
@@ -15,7 +14,6 @@ use Time::HiRes qw(time);
 
 my $upstream = start_upstream(
 	{ name => 'small', latency_ms => 5 },
-	{ name => 'slow', latency_ms => 1000 },
 	{ name => 'hang', faults => [ { kind => 'hang' } ] },
 	{ name => 'large', reply_bytes => 5_000_000 });
 my $node = new_cluster(
@@ -26,7 +24,6 @@ autovacuum = off
 wal_writer_delay = 10s
 max_connections = 50
 modelroute.max_attempts = 1
-modelroute.ledger_slots = 16
 CONF
 
 add_models($node);
@@ -41,11 +38,6 @@ test_ids();
 test_group_commit();
 test_synchronous_commit();
 test_off();
-test_strict();
-test_unsent_intents();
-test_refused_record();
-test_worker_stopped();
-test_table_locked();
 test_not_preloaded();
 
 $admin->quit;
@@ -63,7 +55,7 @@ sub add_models
 	add_sim_provider($target, $upstream);
 	$target->safe_psql('postgres',
 		"SELECT modelroute.add_model(m, 'sim', input_price => 1, "
-		  . "output_price => 2) FROM unnest('{small,slow,hang,large}'::text[]) m"
+		  . "output_price => 2) FROM unnest('{small,hang,large}'::text[]) m"
 	);
 	return;
 }
@@ -79,51 +71,6 @@ sub call
 	  . qq[jsonb_build_object('tag', '$tag'))];
 }
 
-sub requests { return $upstream->stats('ids=0')->{totals}{requests}; }
-
-sub in_flight
-{
-	my ($model) = @_;
-	return $upstream->stats('ids=0')->{models}{$model}{in_flight};
-}
-
-sub worker_pid
-{
-	return $admin->value("SELECT pid FROM pg_stat_activity
-		WHERE backend_type = 'modelroute worker'
-			AND datname = current_database()");
-}
-
-# One call with one attempt is on record, now.
-sub is_recorded
-{
-	my ($tag, $status, $attempt, $what) = @_;
-	my $record = $admin->record($tag);
-	my $found = join ',', map { $_->{status} } @{ $record->{call} };
-	my $attempts = join ',', map { $_->{status} } @{ $record->{attempt} };
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is("$found/$attempts", "$status/$attempt", $what);
-	return $record;
-}
-
-# The same, a little later: nobody waited for it.
-sub becomes_recorded
-{
-	my ($tag, $status, $attempt, $what) = @_;
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return poll_until
-	{
-		my $record = $admin->record($tag);
-
-		@{ $record->{call} } == 1
-		  && $record->{call}[0]{status} eq $status
-		  && $record->{attempt}[0]{status} eq $attempt;
-	}
-	$what, 20;
-}
-
 # ----------
 # The caller's end
 # ----------
@@ -133,27 +80,27 @@ sub test_survival
 	my $session = ModelrouteSession->new($node);
 
 	$session->run('BEGIN;' . call('rollback') . '; ROLLBACK');
-	is_recorded('rollback', 'ok', 'ok', 'a call survives ROLLBACK');
+	is_recorded($admin, 'rollback', 'ok', 'ok', 'a call survives ROLLBACK');
 
 	$session->run(
 		'BEGIN; SAVEPOINT s;' . call('savepoint') . '; ROLLBACK TO s; COMMIT');
-	is_recorded('savepoint', 'ok', 'ok', 'and ROLLBACK TO SAVEPOINT');
+	is_recorded($admin, 'savepoint', 'ok', 'ok', 'and ROLLBACK TO SAVEPOINT');
 
 	my $body = call('block') =~ s/^SELECT/PERFORM/r;
 	$session->value("DO \$\$ BEGIN $body; RAISE EXCEPTION 'no';
 		EXCEPTION WHEN raise_exception THEN NULL; END \$\$");
-	is_recorded('block', 'ok', 'ok', 'and an EXCEPTION block');
+	is_recorded($admin, 'block', 'ok', 'ok', 'and an EXCEPTION block');
 
 	is($session->run(call('failing') . ', 1 / floor(random())')->{sqlstate},
 		'22012', 'another part of the statement fails');
-	is_recorded('failing', 'ok', 'ok', 'and an error of its statement');
+	is_recorded($admin, 'failing', 'ok', 'ok', 'and an error of its statement');
 
 	is( $session->run(
 			"SET statement_timeout = '300ms';" . call('timeout', 'hang'))
 		  ->{sqlstate},
 		'57014',
 		'statement_timeout');
-	becomes_recorded('timeout', 'cancelled', 'unknown', 'is on record');
+	becomes_recorded($admin, 'timeout', 'cancelled', 'unknown', 'is on record');
 	$session->value('RESET statement_timeout');
 
 	end_by('cancel', $session, '57014');
@@ -168,11 +115,11 @@ sub end_by
 	my ($how, $session, $sqlstate) = @_;
 
 	$session->begin(call($how, 'hang'));
-	poll_until { in_flight('hang') == 1 } 'a call hangs at the provider';
+	poll_until { $upstream->in_flight('hang') == 1 } 'a call hangs at the provider';
 	$admin->value("SELECT pg_${how}_backend(" . $session->pid . ')');
 	is($session->end->{sqlstate}, $sqlstate, "$how ends it");
-	becomes_recorded($how, 'cancelled', 'unknown', 'and it is on record');
-	poll_until { in_flight('hang') == 0 } 'its connection is closed';
+	becomes_recorded($admin, $how, 'cancelled', 'unknown', 'and it is on record');
+	poll_until { $upstream->in_flight('hang') == 0 } 'its connection is closed';
 
 	my $call = $admin->record($how)->{call}[0];
 	is($call->{attempts_unknown}, 1,     'its attempt may have been billed');
@@ -314,8 +261,6 @@ sub test_row_security
 # Many at a time
 # ----------
 
-sub load_script { return "\\set n 1\n" . call($_[0]) . ";\n"; }
-
 sub test_ids
 {
 	$upstream->reset_stats;
@@ -325,7 +270,7 @@ sub test_ids
 		[qr{actually processed: 400/400}],
 		[qr{^$}],
 		'16 sessions make 400 calls',
-		{ '050_ids' => load_script('load') });
+		{ '050_ids' => call('load') . ';' });
 
 	my $seen = $upstream->stats->{models}{small};
 	my $rows = $admin->json(
@@ -348,13 +293,13 @@ sub test_ids
 sub test_group_commit
 {
 	my $blocker = ModelrouteSession->new($node);
-	my $done    = requests();
-	my $pgbench = start_pgbench(12, 'group');
+	my $done    = $upstream->requests;
+	my $pgbench = start_pgbench($node, 12, call('group'));
 
 	$blocker->value('BEGIN; LOCK modelroute.audit IN EXCLUSIVE MODE');
-	poll_until { requests() >= $done + 12 } 'sessions wait for the worker';
+	poll_until { $upstream->requests >= $done + 12 } 'sessions wait for the worker';
 	$blocker->value('COMMIT');
-	finish_pgbench($pgbench, 12);
+	finish_pgbench($pgbench);
 	$blocker->quit;
 
 	my ($rows, $commits) = split /\|/,
@@ -363,34 +308,6 @@ sub test_group_commit
 		WHERE tag = 'group'");
 	is($rows, 12, 'all are on record');
 	cmp_ok($commits, '<', 12, "in fewer transactions ($commits)");
-	return;
-}
-
-# pgbench with so many sessions that make one call each.
-sub start_pgbench
-{
-	my ($clients, $tag) = @_;
-	my $script = $node->basedir . "/$tag.sql";
-	my %run = (out => '', err => '');
-
-	PostgreSQL::Test::Utils::append_to_file($script, load_script($tag));
-	local %ENV = $node->_get_env();
-	$run{harness} = IPC::Run::start(
-		[ 'pgbench', '-n', '-c', $clients, '-t', 1, '-f', $script, 'postgres' ],
-		'<', \undef, '>', \$run{out}, '2>', \$run{err},
-		IPC::Run::timeout(60));
-	return \%run;
-}
-
-sub finish_pgbench
-{
-	my ($run, $clients) = @_;
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$run->{harness}->finish;
-	like($run->{out}, qr{actually processed: $clients/$clients},
-		'all calls succeed')
-	  or diag($run->{err});
 	return;
 }
 
@@ -440,228 +357,6 @@ sub test_off
 	like($upstream->stats->{models}{small}{ids}[0],
 		qr/^gen-/, 'and the provider got no id');
 	$session->quit;
-	return;
-}
-
-# ----------
-# Strict: the intent first
-# ----------
-
-sub test_strict
-{
-	my $session = ModelrouteSession->new($node);
-
-	$session->value('SET modelroute.ledger = strict');
-	$session->begin(call('strict-hang', 'hang'));
-	poll_until { in_flight('hang') == 1 } 'a request is at the provider';
-	my $record =
-	  is_recorded('strict-hang', 'unknown', 'unknown', 'its intent is there');
-	is($record->{call}[0]{attempts_unknown}, 1, 'as not known');
-	is($record->{attempt}[0]{cost}, undef, 'without a cost');
-	$admin->value('SELECT pg_cancel_backend(' . $session->pid . ')');
-	is($session->end->{sqlstate}, '57014', 'it is cancelled');
-	becomes_recorded('strict-hang', 'cancelled', 'unknown', 'and then says so');
-
-	$session->begin(call('strict-slow', 'slow'));
-	poll_until { in_flight('slow') == 1 } 'another is at the provider';
-	is_recorded('strict-slow', 'unknown', 'unknown', 'with its intent');
-	is($session->end->{sqlstate}, undef, 'it succeeds');
-	$record = is_recorded('strict-slow', 'ok', 'ok', 'and then says so');
-	is($record->{call}[0]{attempts_unknown}, 0, 'with nothing unknown');
-	isnt($record->{attempt}[0]{cost}, undef, 'and with its cost');
-
-	$session->value(
-		"SELECT modelroute.complete(NULL, 'small'); "
-		  . join ';', map { call("strict-$_") } 1 .. 5);
-	is( $session->value(
-			"SELECT count(*), count(DISTINCT attempt_id),
-				bool_and(a.status = 'ok' AND t.status = 'ok')
-			FROM modelroute.audit a JOIN modelroute.attempt t USING (call_id)
-			WHERE tag ~ '^strict-[0-9]'"),
-		'5|5|t',
-		'no row is there twice');
-	$session->quit;
-	return;
-}
-
-# A call that ends between its intent and the request never was sent.
-sub test_unsent_intents
-{
-	my $session = ModelrouteSession->new($node);
-	my $blocker = ModelrouteSession->new($node);
-	my $sent    = requests();
-
-	$session->value('SET modelroute.ledger = strict');
-	$session->value(call('unsent-warm'));
-	$sent++;
-
-	$blocker->value('BEGIN; LOCK modelroute.audit IN EXCLUSIVE MODE');
-	$session->begin(call('unsent-cancel'));
-	worker_waits_for_lock();
-	$admin->value('SELECT pg_cancel_backend(' . $session->pid . ')');
-	is($session->end->{sqlstate}, '57014', 'cancelled before it is sent');
-	$blocker->value('COMMIT');
-	becomes_recorded('unsent-cancel', 'cancelled', 'failed',
-		'the attempt has failed, not unknown');
-	is($admin->record('unsent-cancel')->{call}[0]{cost},
-		'0.000000000000', 'and cost nothing');
-
-	$session->value("SET modelroute.ledger_timeout = '200ms'");
-	$blocker->value('BEGIN; LOCK modelroute.audit IN EXCLUSIVE MODE');
-	is($session->run(call('unsent-late'))->{sqlstate},
-		'53400', 'an intent that is not written in time ends the call');
-	$blocker->value('COMMIT');
-	becomes_recorded('unsent-late', 'failed', 'failed', 'which is on record');
-	$session->value('RESET modelroute.ledger_timeout');
-
-	is(requests(), $sent, 'the provider saw neither');
-
-	$admin->value(
-		"SELECT modelroute.add_provider('closed', 'http://127.0.0.1:1/v1');
-		SELECT modelroute.add_model('closed', 'closed', NULL, 1, 1)");
-	is($session->run(call('unsent-closed', 'closed'))->{sqlstate},
-		'08001', 'a port where nobody listens');
-	my $record = is_recorded('unsent-closed', 'failed', 'failed',
-		'leaves no unknown attempt either');
-	is($record->{call}[0]{attempts_unknown}, 0, 'in its audit row, too');
-	$session->quit;
-	$blocker->quit;
-	return;
-}
-
-sub worker_waits_for_lock
-{
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return poll_until
-	{
-		$admin->value("SELECT count(*) FROM pg_stat_activity
-			WHERE backend_type = 'modelroute worker'
-				AND wait_event_type = 'Lock'") == 1;
-	}
-	'the worker waits for the table';
-}
-
-# ----------
-# When records cannot be written
-# ----------
-
-# A constraint of the user's costs the calls that violate it, no others.
-sub test_refused_record
-{
-	my @good    = map { ModelrouteSession->new($node) } 1 .. 3;
-	my $bad     = ModelrouteSession->new($node);
-	my $blocker = ModelrouteSession->new($node);
-	my $worker  = worker_pid();
-	my $log_end = -s $node->logfile;
-
-	$_->value('SELECT 1') foreach @good;
-	$admin->value(q{ALTER TABLE modelroute.audit
-		ADD CONSTRAINT no_bad_tags CHECK (tag <> 'bad')});
-	$blocker->value('BEGIN; LOCK modelroute.audit IN EXCLUSIVE MODE');
-	$good[0]->begin(call('good-0'));
-	worker_waits_for_lock();
-	my $before = requests();
-	$good[1]->begin(call('good-1'));
-	$bad->begin(call('bad'));
-	$good[2]->begin(call('good-2'));
-	poll_until { requests() == $before + 3 } 'a batch comes together';
-	$blocker->value('COMMIT');
-
-	my $answer = $bad->end;
-	is($answer->{sqlstate}, '55000', 'the record is refused');
-	like($answer->{message}, qr/did not take the record/, 'the call says so');
-	like($answer->{hint}, qr/constraint/, 'with a hint');
-	is($_->end->{sqlstate}, undef, 'a call beside it succeeds') foreach @good;
-	ok($node->log_contains('violates check constraint "no_bad_tags"', $log_end),
-		'the log has the reason');
-	ok($node->log_contains('could not write an audit record', $log_end),
-		'and the consequence');
-	is(worker_pid(), $worker, 'the worker lives on');
-
-	my $start = time();
-	is($bad->run(call('bad'))->{sqlstate}, '55000', 'it is refused again');
-	$bad->value(call('after-bad'));
-	cmp_ok(time() - $start, '<', 1, 'and nobody has to wait for that');
-	is( $admin->value(
-			"SELECT count(*), count(*) FILTER (WHERE tag = 'bad')
-			FROM modelroute.audit WHERE tag ~ '^good-' OR tag ~ 'bad'"),
-		'4|0',
-		'all others are on record');
-	$admin->value(
-		'ALTER TABLE modelroute.audit DROP CONSTRAINT no_bad_tags');
-	$_->quit foreach @good, $bad, $blocker;
-	return;
-}
-
-# With every slot taken nothing is sent, and nothing of what was is dropped.
-sub test_worker_stopped
-{
-	my $session = ModelrouteSession->new($node);
-	my $worker  = worker_pid();
-
-	$session->value(call('stopped-warm'));
-	my $sent = requests();
-	kill('STOP', $worker) or die "kill: $!";
-
-	$session->value("SET modelroute.ledger_timeout = '200ms'");
-	my $answer = $session->run(call('stopped-late'));
-	is($answer->{sqlstate}, '53400', 'a record is not written in time');
-	like($answer->{hint}, qr/ledger_timeout/, 'the hint names a setting');
-	is(requests(), $sent + 1, 'its request was sent');
-
-	my $pgbench = start_pgbench(15, 'stopped');
-	poll_until { requests() == $sent + 16 } 'calls take all other slots';
-	$answer = $session->run(call('stopped-unsent'));
-	is($answer->{sqlstate}, '53400', 'no slot is free');
-	like($answer->{hint}, qr/ledger_slots/, 'the hint names the setting');
-	is(requests(), $sent + 16, 'nothing was sent');
-
-	kill('CONT', $worker) or die "kill: $!";
-	finish_pgbench($pgbench, 15);
-	becomes_recorded('stopped-late', 'ok', 'ok', 'the late record is there');
-	is( $admin->value(
-			"SELECT count(*), count(DISTINCT attempt_id), bool_and(t.status = 'ok')
-			FROM modelroute.audit JOIN modelroute.attempt t USING (call_id)
-			WHERE tag = 'stopped'"),
-		'15|15|t',
-		'and so are those that waited');
-	is( $admin->value(
-			"SELECT count(*) FROM modelroute.audit WHERE tag = 'stopped-unsent'"),
-		0,
-		'what was not sent is not on record');
-	is(worker_pid(), $worker, 'it is the same worker');
-	$session->quit;
-	return;
-}
-
-# A lock on the table is waited for, whatever the database says of time-outs.
-sub test_table_locked
-{
-	my $session = ModelrouteSession->new($node);
-	my $blocker = ModelrouteSession->new($node);
-	my $worker  = worker_pid();
-
-	$admin->value("ALTER DATABASE postgres SET lock_timeout = '10ms';
-		ALTER DATABASE postgres SET statement_timeout = '10ms';
-		ALTER DATABASE postgres SET default_transaction_read_only = on;
-		SELECT pg_terminate_backend($worker)");
-	poll_until { worker_pid() !~ /^($worker|)$/ } 'a new worker is there';
-	$admin->value("ALTER DATABASE postgres RESET ALL");
-	$worker = worker_pid();
-
-	$blocker->value('BEGIN; LOCK modelroute.audit IN EXCLUSIVE MODE');
-	$session->begin(call('locked'));
-	worker_waits_for_lock();
-	$admin->value("SELECT pg_cancel_backend($worker)");
-	poll_until { $node->log_contains('canceling statement due to user request') }
-	'a statement of the worker is cancelled';
-	worker_waits_for_lock();
-	$blocker->value('COMMIT');
-	is($session->end->{sqlstate}, undef, 'the call succeeds all the same');
-	is_recorded('locked', 'ok', 'ok', 'and is on record');
-	is(worker_pid(), $worker, 'by the same worker');
-	$session->quit;
-	$blocker->quit;
 	return;
 }
 

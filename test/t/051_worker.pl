@@ -98,12 +98,6 @@ sub call
 		jsonb_build_object('tag', '$tag'))];
 }
 
-sub in_flight
-{
-	my ($model) = @_;
-	return $upstream->stats('ids=0')->{models}{$model}{in_flight};
-}
-
 # A session that may be in a call, whose catalog is loaded.
 sub caller_in
 {
@@ -231,9 +225,9 @@ sub test_drop_with_calls
 	my $session = ModelrouteSession->new($node, database => 'second');
 
 	$_->begin(call('orphan', 'hang')) foreach @callers;
-	poll_until { in_flight('hang') == 4 } 'calls hang at the provider';
+	poll_until { $upstream->in_flight('hang') == 4 } 'calls hang at the provider';
 	$late->begin(call('orphan', 'slow'));
-	poll_until { in_flight('slow') == 1 } 'another will be answered';
+	poll_until { $upstream->in_flight('slow') == 1 } 'another will be answered';
 	$session->value("SET lock_timeout = '5s'; DROP EXTENSION modelroute");
 	worker_goes('second', 'the worker does not wait for them');
 	$session->value(setup_script());
@@ -281,7 +275,7 @@ sub test_databases
 	$admin->value('CREATE DATABASE forced TEMPLATE second');
 	my $caller = caller_in('forced');
 	$caller->begin(call('hangs', 'hang'));
-	poll_until { in_flight('hang') == 1 } 'a call hangs in a database';
+	poll_until { $upstream->in_flight('hang') == 1 } 'a call hangs in a database';
 	runs_within(3, 'DROP DATABASE forced WITH (FORCE)',
 		'DROP DATABASE ... WITH (FORCE)');
 	ok($caller->end->{ended}, 'ends the call, too');
@@ -413,7 +407,7 @@ sub test_shutdown
 	my @callers = map { caller_in('postgres') } 1 .. 5;
 
 	$_->begin(call('shutdown', 'hang')) foreach @callers;
-	poll_until { in_flight('hang') == 5 } 'calls hang at the provider';
+	poll_until { $upstream->in_flight('hang') == 5 } 'calls hang at the provider';
 	my $start = time();
 	$node->stop('fast');
 	cmp_ok(time() - $start, '<', 5, 'a fast shutdown does not wait for them');

@@ -33,13 +33,15 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep time);
 
 our @EXPORT = qw(new_cluster start_upstream add_sim_provider
-  poll_until poll_sql quote_json);
+  wait_until poll_until poll_sql is_recorded becomes_recorded
+  start_pgbench finish_pgbench quote_json);
 
 =pod
 
@@ -122,6 +124,48 @@ sub add_sim_provider
 
 =pod
 
+=item wait_until { condition } seconds, step
+
+Waits until the block returns true, at most so many seconds (default: 60), and
+looks every step seconds (0.02).  Returns whether it became true.
+
+=cut
+
+sub wait_until (&;$$)
+{
+	my ($condition, $seconds, $step) = @_;
+	my $end  = time() + ($seconds // 60);
+	my $true = 0;
+
+	until ($true = $condition->())
+	{
+		last if time() > $end;
+		usleep(1_000_000 * ($step // 0.02));
+	}
+	return $true;
+}
+
+=pod
+
+=item build_resolver
+
+Builds the library of resolver.c, whose names resolve as tests want them to,
+and returns its path, for a server that is started with LD_PRELOAD set to it.
+
+=cut
+
+sub build_resolver
+{
+	my $library = File::Spec->rel2abs(
+		"${PostgreSQL::Test::Utils::tmp_check}/resolver.$$.so");
+
+	system_or_bail($ENV{CC} // 'cc',
+		'-shared', '-fPIC', '-o', $library, 'test/t/lib/resolver.c', '-ldl');
+	return $library;
+}
+
+=pod
+
 =item poll_until { condition } what, seconds
 
 Waits until the block returns true, at most so many seconds (default: 60), and
@@ -132,14 +176,8 @@ passes or fails a test called what.  Returns whether it became true.
 sub poll_until (&$;$)
 {
 	my ($condition, $what, $seconds) = @_;
-	my $end  = time() + ($seconds // 60);
-	my $true = 0;
+	my $true = &wait_until($condition, $seconds);
 
-	until ($true = $condition->())
-	{
-		last if time() > $end;
-		usleep(20_000);
-	}
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	ok($true, $what);
 	return $true;
@@ -167,6 +205,84 @@ sub poll_sql
 	$what, $seconds;
 	diag("got: $result\nexpected: $expected") unless $true;
 	return $true;
+}
+
+=pod
+
+=item is_recorded(session, tag, call, attempt, what)
+
+The ledger has one call with this tag and one attempt of it, with these
+statuses.  Returns the record.
+
+=item becomes_recorded(session, tag, call, attempt, what)
+
+The same within 20 seconds, for a call whose end nobody waited for.
+
+=cut
+
+sub statuses_of
+{
+	my ($record) = @_;
+
+	return join '/', map { join ',', map { $_->{status} } @{ $record->{$_} } }
+	  qw(call attempt);
+}
+
+sub is_recorded
+{
+	my ($session, $tag, $call, $attempt, $what) = @_;
+	my $record = $session->record($tag);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(statuses_of($record), "$call/$attempt", $what);
+	return $record;
+}
+
+sub becomes_recorded
+{
+	my ($session, $tag, $call, $attempt, $what) = @_;
+
+	wait_until { statuses_of($session->record($tag)) eq "$call/$attempt" } 20;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return is_recorded(@_);
+}
+
+=pod
+
+=item start_pgbench(node, sessions, statement), finish_pgbench
+
+So many sessions run the statement once, at the same time; finish_pgbench
+waits for what start_pgbench returned, and tests that all of them succeeded.
+
+=cut
+
+sub start_pgbench
+{
+	my ($node, $sessions, $statement) = @_;
+	my %run    = (sessions => $sessions, out => '', err => '');
+	my $script = $node->basedir . '/start_pgbench.sql';
+
+	open(my $file, '>', $script) or die "$script: $!";
+	print $file "$statement;\n";
+	close($file);
+	$run{harness} = IPC::Run::start(
+		[ 'pgbench', '-n', '-c', $sessions, '-t', 1, '-f', $script,
+			$node->connstr('postgres') ],
+		'<', \undef, '>', \$run{out}, '2>', \$run{err},
+		IPC::Run::timeout(120));
+	return \%run;
+}
+
+sub finish_pgbench
+{
+	my ($run) = @_;
+	my $all = "$run->{sessions}/$run->{sessions}";
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$run->{harness}->finish;
+	like($run->{out}, qr{actually processed: $all}, 'all sessions succeed')
+	  or diag($run->{err});
+	return;
 }
 
 =pod
@@ -325,6 +441,22 @@ sub stats
 }
 
 sub reset_stats { return $_[0]->call('POST', '/stats/reset'); }
+
+=pod
+
+=item requests, in_flight(model)
+
+How many requests it has seen, and how many of a model it has not answered.
+
+=cut
+
+sub requests { return $_[0]->stats('ids=0')->{totals}{requests}; }
+
+sub in_flight
+{
+	my ($self, $model) = @_;
+	return $self->stats('ids=0')->{models}{$model}{in_flight};
+}
 
 =pod
 
