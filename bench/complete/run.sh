@@ -234,10 +234,13 @@ worker_pid()
 
 measure_round()
 {
-	local sessions
+	local sessions pass=1
 
 	place one
-	measure_statements
+	for pass in 1 2 3
+	do
+		measure_statements
+	done
 	measure_slow bench-20 20 20
 	measure_slow bench-200 200 5
 	measure_sessions 1
@@ -251,7 +254,8 @@ measure_round()
 # note SECTION WHAT SESSIONS PROVIDER_MS US PER_SECOND
 note()
 {
-	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$round" "$@" >>"$WORK/figures"
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$round.$pass" "$@" \
+		>>"$WORK/figures"
 }
 
 # One session, all calls in one statement: what a call costs by itself.
@@ -259,14 +263,14 @@ measure_statements()
 {
 	local mode name model settings
 
-	floor statement 1 0 bench 3000
+	floor statement 1 0 bench 2000
 	for mode in "${MODES[@]}"
 	do
 		read -r name model settings <<<"$mode"
-		statement statement "$name" 0 "$model" 1500 "$settings"
+		statement statement "$name" 0 "$model" 1000 "$settings"
 	done
 	set_fsync off
-	statement statement durable-nofsync 0 auto 1500 synchronous_commit=on
+	statement statement durable-nofsync 0 auto 1000 synchronous_commit=on
 	set_fsync on
 }
 

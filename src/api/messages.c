@@ -58,6 +58,11 @@ mr_request_set_messages(MrRequest *request, Jsonb *messages)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("messages must be a JSON array"),
 				 errhint("For example '[{\"role\": \"user\", \"content\": \"Hello\"}]'.")));
+	if (request->system != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"system\" does not go with messages"),
+				 errhint("Begin the messages with {\"role\": \"system\", \"content\": ...}.")));
 	if (count == 0 || count > MR_MESSAGES_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -106,6 +106,9 @@ set_field(MrRequest *request, const MrOptionRow *row, const MrOption *option)
 			*(const char **) field =
 				mr_option_text(option, MR_PROMPT_MAX_BYTES);
 			break;
+		case MR_OPTION_KEY:
+			*(const char **) field = mr_option_key(option);
+			break;
 		case MR_OPTION_INT:
 			*(int *) field = mr_option_int(option, row->minimum,
 										   row->maximum);
@@ -181,6 +184,19 @@ mr_option_text(const MrOption *option, size_t max_bytes)
 									   max_bytes));
 	return mr_text_to_utf8(value->val.string.val, value->val.string.len,
 						   NULL);
+}
+
+/* A text, or a number as a column of numbers would show it. */
+char *
+mr_option_key(const MrOption *option)
+{
+	const JsonbValue *value = option->value;
+	Datum		number;
+
+	if (value->type != jbvNumeric)
+		return mr_option_text(option, MR_OPTION_TEXT_MAX_BYTES);
+	number = NumericGetDatum(value->val.numeric);
+	return DatumGetCString(DirectFunctionCall1(numeric_out, number));
 }
 
 char *

@@ -17,6 +17,7 @@ typedef enum MrOptionKind
 	MR_OPTION_CUSTOM = 0,		/* set() reads the value */
 	MR_OPTION_TEXT,				/* const char *, not empty, bounded */
 	MR_OPTION_LONG_TEXT,		/* const char * */
+	MR_OPTION_KEY,				/* const char *, a text or a number */
 	MR_OPTION_INT,				/* int in minimum..maximum */
 	MR_OPTION_DOUBLE,			/* double in minimum..maximum */
 	MR_OPTION_BOOL,
@@ -56,6 +57,7 @@ extern void mr_options_read(MrRequest *request, const MrOptionTable *table,
 
 /* Each raises 22023 unless the value has the type that its name tells. */
 extern char *mr_option_text(const MrOption *option, size_t max_bytes);
+extern char *mr_option_key(const MrOption *option);
 extern char *mr_option_server_text(const MrOption *option);
 extern double mr_option_double(const MrOption *option, double minimum,
 							   double maximum);

@@ -272,6 +272,23 @@ drop_secret(const MrCall *call, MrAttempt *attempt)
 		request_id[0] = '\0';
 }
 
+/* Once the exchange has ended nothing needs the secret any more. */
+static void
+wipe_secret(MrCall *call)
+{
+	if (call->secret == NULL)
+		return;
+	for (int i = 0; i < call->wire.nheaders; i++)
+	{
+		char	   *header = strstr(call->wire.headers[i], call->secret);
+
+		if (header)
+			explicit_bzero(header, strlen(header));
+	}
+	explicit_bzero(unconstify(char *, call->secret), strlen(call->secret));
+	call->secret = NULL;
+}
+
 /*
  * When the exchange has ended: fills the attempt, and call->reply or the
  * attempt's failure.  False while it is in flight.
@@ -292,6 +309,7 @@ mr_exchange_finish(MrCall *call)
 	else
 		fail_by_transport(attempt, result);
 	drop_secret(call, attempt);
+	wipe_secret(call);
 	MemoryContextSwitchTo(old);
 	keep_texts(call, attempt);
 	attempt->http.body = NULL;
@@ -330,6 +348,7 @@ mr_exchange_cut(MrCall *call, MrFailureKind kind)
 	attempt = &call->attempts[call->nattempts - 1];
 	attempt->http = *mr_http_abort(call->transfer);
 	attempt->http.body = NULL;
+	wipe_secret(call);
 	attempt->status = attempt->http.sent ? MR_ATTEMPT_UNKNOWN :
 		MR_ATTEMPT_FAILED;
 	if (!attempt->http.sent)

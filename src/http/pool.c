@@ -454,7 +454,10 @@ mr_http_turn(void)
 	bool		healthy;
 
 	if (pool.multi == NULL || dlist_is_empty(&pool.in_flight))
+	{
+		pool.sockets_ready = false;
 		return;
+	}
 	block_signals();
 	healthy = drive();
 	if (healthy)

@@ -154,6 +154,8 @@ foreach my $bad (
 	q(modelroute.complete('hello', 'small', '{"extra": {"model": "x"}}')),
 	"modelroute.chat('[]', 'small')",
 	q(modelroute.chat('{"role": "user"}', 'small')),
+	q(modelroute.chat('[{"role": "user", "content": "x"}]', 'small',
+		'{"system": "y"}')),
 	q(modelroute.chat('[{"role": "nobody", "content": "x"}]', 'small')))
 {
 	is($session->run("SELECT $bad")->{sqlstate}, '22023', "$bad is refused");

@@ -322,6 +322,26 @@ $answer = $session->run(
 is($answer->{sqlstate}, '42501', 'only a superuser sets the hosts');
 
 # ----------
+# modelroute.proxy
+# ----------
+
+$port = start_server(
+	'127.0.0.1',
+	sub {
+		my ($connection) = @_;
+		$connection->syswrite(http_reply('by proxy'))
+		  while read_request($connection);
+	});
+$session->value("SET modelroute.proxy = 'http://127.0.0.1:$port'");
+$session->value("SET modelroute.allowed_hosts = 'api.invalid'");
+is(call_server('proxied', 80, 'api.invalid')->{rows},
+	'by proxy', 'a proxy finds the host');
+$session->value("SET modelroute.allowed_hosts = ''");
+is($session->complete('proxied', 'proxied')->{sqlstate},
+	'22023', 'but allowed_hosts decides');
+$session->value('RESET modelroute.proxy');
+
+# ----------
 # TLS: who answers must show a certificate that is trusted, for its name
 # ----------
 

@@ -33,6 +33,7 @@ test_survival();
 test_visibility();
 test_content();
 test_dropped_content();
+test_no_shared_memory();
 test_row_security();
 test_ids();
 test_group_commit();
@@ -226,6 +227,44 @@ CONF
 		'what fits is kept');
 	$session->quit;
 	$small->stop;
+	return;
+}
+
+# The same where the operating system has no shared memory to give: with mmap,
+# segments are files in a directory.
+sub test_no_shared_memory
+{
+	my $poor = new_cluster('poor', conf => <<'CONF');
+dynamic_shared_memory_type = mmap
+modelroute.log_content = full
+CONF
+	my $directory = $poor->data_dir . '/pg_dynshmem';
+	my $prompt    = "repeat('0123456789', 500000)";
+
+	add_models($poor);
+	my $session = ModelrouteSession->new($poor);
+	my $other   = ModelrouteSession->new($poor);
+	chmod(0500, $directory) or die "chmod: $!";
+
+	my $answer =
+	  $session->run('BEGIN; ' . call('poor', 'small', $prompt) . '; COMMIT');
+	is($answer->{stderr}, '', 'without memory for its record a call succeeds');
+	$session->value(call('poor-small'));
+
+	$session->begin(call('poor-ended', 'hang', $prompt));
+	poll_until { $upstream->in_flight('hang') == 1 } 'another one hangs';
+	$other->value('SELECT pg_terminate_backend(' . $session->pid . ')');
+	is($session->end->{sqlstate}, '57P01', 'and is ended');
+	becomes_recorded($other, 'poor-ended', 'cancelled', 'unknown',
+		'it is on record');
+	is( $other->value(
+			"SELECT string_agg(tag || ' ' || content_dropped, ', '
+				ORDER BY call_id) FROM modelroute.audit"),
+		'poor true, poor-small false, poor-ended true',
+		'what had no room was left out');
+	chmod(0700, $directory) or die "chmod: $!";
+	$_->quit foreach $session, $other;
+	$poor->stop;
 	return;
 }
 

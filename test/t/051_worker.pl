@@ -320,7 +320,7 @@ sub test_terminate
 		'and its record is there, once');
 
 	# An error in the worker: a cancel, while it writes.
-	$worker = worker_comes('postgres', 'a worker is there');
+	$worker = worker_comes('postgres', 'a new worker is there', $worker);
 	$blocker->value('BEGIN; LOCK modelroute.audit IN EXCLUSIVE MODE');
 	$caller->begin(call('cancelled'));
 	poll_until

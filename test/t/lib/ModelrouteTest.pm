@@ -33,13 +33,14 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use File::Spec;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep time);
 
-our @EXPORT = qw(new_cluster start_upstream add_sim_provider
+our @EXPORT = qw(new_cluster start_upstream add_sim_provider build_resolver
   wait_until poll_until poll_sql is_recorded becomes_recorded
   start_pgbench finish_pgbench quote_json);
 
