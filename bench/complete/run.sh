@@ -237,7 +237,7 @@ measure_round()
 	local sessions pass=1
 
 	place one
-	for pass in 1 2 3
+	for pass in 1 2
 	do
 		measure_statements
 	done

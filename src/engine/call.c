@@ -11,11 +11,11 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/guc.h"
 #include "engine/call.h"
 #include "engine/exchange.h"
@@ -26,15 +26,6 @@
 #define LEDGER_POLL_US 10000
 
 static dlist_head calls = DLIST_STATIC_INIT(calls);
-
-static int64
-now_us(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
-}
 
 static void
 abandon_at_exit(int code, Datum arg)
@@ -64,9 +55,9 @@ mr_call_create(MemoryContext parent, const MrRequest *request)
 	call->context = context;
 	call->request = request;
 	call->started_at = GetCurrentTimestamp();
-	call->started_us = now_us();
+	call->started_us = mr_now_us();
 	call->decision = mr_decide(request);
-	call->decided_us = now_us();
+	call->decided_us = mr_now_us();
 	if (mr_decision_require(call->decision))
 		mr_record_caller(request, &call->caller);
 	else
@@ -123,7 +114,7 @@ submit_record(MrCall *call)
 static void
 end_call(MrCall *call)
 {
-	call->ended_us = now_us();
+	call->ended_us = mr_now_us();
 	call->state = MR_CALL_RECORDING;
 	if (call->call_id == 0)
 		return;
@@ -225,7 +216,7 @@ mr_call_time_left_ms(const MrCall *call)
 	if (call->request->total_timeout_ms == 0)
 		return PG_INT64_MAX;
 	return call->request->total_timeout_ms -
-		(now_us() - call->started_us) / 1000;
+		(mr_now_us() - call->started_us) / 1000;
 }
 
 /* After a failed attempt: retry, next candidate, or the end. */
@@ -245,7 +236,7 @@ choose_next(MrCall *call)
 	switch (mr_policy_next(&situation, &wait_ms))
 	{
 		case MR_NEXT_RETRY:
-			call->rest_until_us = now_us() + wait_ms * 1000;
+			call->rest_until_us = mr_now_us() + wait_ms * 1000;
 			call->state = MR_CALL_RESTING;
 			break;
 		case MR_NEXT_CANDIDATE:
@@ -332,7 +323,7 @@ step_intending(MrCall *call)
 static bool
 step_resting(MrCall *call)
 {
-	if (now_us() < call->rest_until_us)
+	if (mr_now_us() < call->rest_until_us)
 		return false;
 	call->state = MR_CALL_READY;
 	return true;
@@ -401,7 +392,7 @@ mr_call_wake_us(const MrCall *call)
 		case MR_CALL_SENDING:
 			return PG_INT64_MAX;
 		default:
-			return now_us() + LEDGER_POLL_US;
+			return mr_now_us() + LEDGER_POLL_US;
 	}
 }
 

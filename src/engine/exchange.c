@@ -16,22 +16,13 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/guc.h"
 #include "base/text.h"
 #include "engine/exchange.h"
 #include "engine/health.h"
-#include "portability/instr_time.h"
 
 #define REQUEST_ID_HEADER "X-Client-Request-Id: " INT64_FORMAT
-
-static int64
-now_us(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
-}
 
 /* Builds the dialect's request; false with the failure set. */
 static bool
@@ -132,7 +123,7 @@ mr_exchange_send(MrCall *call)
 
 	attempt->started_at = GetCurrentTimestamp();
 	if (call->dispatched_us == 0)
-		call->dispatched_us = now_us();
+		call->dispatched_us = mr_now_us();
 	call->transfer = mr_http_start(call->attempt_context, &http);
 }
 

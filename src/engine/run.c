@@ -7,21 +7,12 @@
 
 #include "access/xlog.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/latch.h"
 #include "utils/wait_event.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "engine/run.h"
-
-static int64
-now_us(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
-}
 
 /* Raises 25006 where nothing may be sent: on a standby. */
 void
@@ -58,7 +49,7 @@ milliseconds_until(int64 wake_us)
 
 	if (wake_us == PG_INT64_MAX)
 		return -1;
-	left_us = wake_us - now_us();
+	left_us = wake_us - mr_now_us();
 	return left_us <= 0 ? 0 : (long) ((left_us + 999) / 1000);
 }
 

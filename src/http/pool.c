@@ -99,7 +99,7 @@ static int
 set_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	pool.curl_deadline_us = timeout_ms < 0 ? -1 :
-		mr_http_now_us() + timeout_ms * 1000L;
+		mr_now_us() + timeout_ms * 1000L;
 	return 0;
 }
 
@@ -317,7 +317,7 @@ mr_http_start(MemoryContext context, const MrHttpRequest *request)
 	transfer->on_delete.arg = transfer;
 	MemoryContextRegisterResetCallback(context, &transfer->on_delete);
 
-	transfer->started_us = mr_http_now_us();
+	transfer->started_us = mr_now_us();
 	transfer->verdict = mr_hosts_judge_url(request->url);
 	if (!transfer->verdict.allowed)
 	{
@@ -380,7 +380,7 @@ collect_done(void)
 static void
 check_timers(void)
 {
-	int64		now = mr_http_now_us();
+	int64		now = mr_now_us();
 	dlist_mutable_iter iter;
 
 	if (now < pool.next_check_us)
@@ -439,7 +439,7 @@ drive(void)
 	for (int i = 0; i < nevents && healthy; i++)
 		healthy = act(events[i].data.fd, events[i].events);
 	if (healthy && pool.curl_deadline_us >= 0 &&
-		pool.curl_deadline_us <= mr_http_now_us())
+		pool.curl_deadline_us <= mr_now_us())
 	{
 		pool.curl_deadline_us = -1;
 		healthy = act(CURL_SOCKET_TIMEOUT, 0);
@@ -486,7 +486,7 @@ mr_http_wait(long timeout_ms, uint32 wait_event)
 		until = Min(until, pool.next_check_us);
 	if (until != PG_INT64_MAX)
 	{
-		int64		left_ms = (until - mr_http_now_us() + 999) / 1000;
+		int64		left_ms = (until - mr_now_us() + 999) / 1000;
 
 		left_ms = Max(left_ms, 0);
 		if (timeout_ms < 0 || left_ms < timeout_ms)

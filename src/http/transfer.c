@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "portability/instr_time.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
@@ -22,16 +21,6 @@
 
 /* libcurl keeps every header of a reply: all of them together. */
 #define HEADERS_MAX_BYTES (256 * 1024)
-
-/* Monotonic clock in microseconds. */
-int64
-mr_http_now_us(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
-}
 
 /* Stops the transfer from inside a callback. */
 static size_t
@@ -85,7 +74,7 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 	MrHttpResult *result = &transfer->result;
 	size_t		bytes = size * count;
 
-	transfer->last_byte_us = mr_http_now_us();
+	transfer->last_byte_us = mr_now_us();
 	if (bytes > transfer->request.max_body_bytes - result->body_bytes)
 		return stop(transfer, MR_HTTP_TOO_LARGE);
 	if (!reserve_body(transfer, bytes))
@@ -154,7 +143,7 @@ receive_header(char *line, size_t size, size_t count, void *arg)
 	size_t		length;
 	const char *value;
 
-	transfer->last_byte_us = mr_http_now_us();
+	transfer->last_byte_us = mr_now_us();
 	if (result->first_byte_us == 0)
 		result->first_byte_us =
 			Max(transfer->last_byte_us - transfer->started_us, 1);
@@ -366,7 +355,7 @@ mr_transfer_finish(MrTransfer *transfer, CURLcode code)
 	curl_off_t	retry_after = 0;
 	long		status = 0;
 
-	result->total_us = mr_http_now_us() - transfer->started_us;
+	result->total_us = mr_now_us() - transfer->started_us;
 	result->outcome = classify(transfer, code);
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(transfer->easy, CURLINFO_APPCONNECT_TIME_T, &connect_us);

@@ -12,6 +12,7 @@
 
 #include "lib/ilist.h"
 
+#include "base/clock.h"
 #include "http/hosts.h"
 #include "http/http.h"
 
@@ -42,6 +43,5 @@ extern bool mr_transfer_prepare(MrTransfer *transfer);
 extern void mr_transfer_finish(MrTransfer *transfer, CURLcode code);
 extern int64 mr_transfer_deadline_us(const MrTransfer *transfer,
 									 MrHttpOutcome *outcome);
-extern int64 mr_http_now_us(void);
 
 #endif							/* MR_TRANSFER_H */

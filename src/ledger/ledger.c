@@ -13,8 +13,8 @@
 #include "access/xact.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 
+#include "base/clock.h"
 #include "base/guc.h"
 #include "base/owner.h"
 #include "base/registry.h"
@@ -27,20 +27,11 @@ static int64 local_next_id;
 static int64 local_ids_left;
 static Oid	local_ids_extension;	/* whose sequence they are from */
 
-static int64
-now_us(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
-}
-
 /* Goes on waiting, unless modelroute.ledger_timeout has passed. */
 static MrLedgerAnswer
 wait_or_fail(MrTicket *ticket, MrFailureKind reason, MrFailureKind *kind)
 {
-	int64		now = now_us();
+	int64		now = mr_now_us();
 
 	if (ticket->wait_began_us == 0)
 		ticket->wait_began_us = now;
