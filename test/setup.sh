@@ -34,13 +34,15 @@ main()
 	fi
 }
 
-# A server with its build files and the means to test, as pg_config sees it.
+# A server with its build files, its headers and the means to test, as
+# pg_config sees it: Debian has the first two in packages of their own.
 have_server()
 {
 	local pgxs
 
 	pgxs=$("$1" --pgxs 2>/dev/null) &&
 		[ -f "$pgxs" ] &&
+		[ -f "$("$1" --includedir-server)/postgres.h" ] &&
 		[ -x "$("$1" --bindir)/postgres" ]
 }
 
