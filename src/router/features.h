@@ -1,0 +1,55 @@
+/*
+ * features.h
+ *	  What a prompt looks like to every predictor: hashed words and word pairs,
+ *	  enumerated surface signals, the caller's task, and a difficulty.
+ *
+ * Integers only, but for the difficulty: the same bytes give the same features
+ * on every machine.  MR_FEATURE_VERSION is stored with whatever was trained on
+ * them and must change when they do.
+ */
+#ifndef MR_FEATURES_H
+#define MR_FEATURES_H
+
+#include "postgres.h"
+
+#define MR_FEATURE_VERSION	1
+
+/* Bytes that are read at most: the head and the tail of a prompt. */
+#define MR_FEATURE_HEAD_BYTES	4096
+#define MR_FEATURE_TAIL_BYTES	2048
+
+/* Distinct words and word pairs that are kept at most: the first ones. */
+#define MR_FEATURE_WORDS_MAX	4096
+
+/* A surface signal's id is kind x 64 + value; one value for each kind. */
+#define MR_SURFACE_VALUES		64
+#define MR_SURFACE_KINDS		32
+#define MR_SURFACE_IDS			(MR_SURFACE_KINDS * MR_SURFACE_VALUES)
+
+typedef struct MrWordFeature
+{
+	uint32		hash;			/* a consumer's bucket is its upper bits */
+	uint32		count;			/* occurrences, at least 1 */
+} MrWordFeature;
+
+typedef struct MrFeatures
+{
+	size_t		bytes;			/* of the whole prompt, read or not */
+	double		difficulty;		/* h of mr_features_difficulty */
+	uint32		task;			/* hash of the task, 0 = none */
+	int			nwords;
+	int			nsurface;
+	uint16		surface[MR_SURFACE_KINDS];	/* ids, ascending */
+	MrWordFeature words[MR_FEATURE_WORDS_MAX];
+} MrFeatures;
+
+extern void mr_features_read(const char *text, size_t bytes, const char *task,
+							 MrFeatures *features);
+
+/*
+ * The weight of a word that occurs count times before inverse document
+ * frequency: 1 + ln(count), counts above 32 as 32.
+ */
+extern float mr_features_tf(uint32 count);
+
+#endif							/* MR_FEATURES_H */
