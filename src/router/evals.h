@@ -55,14 +55,9 @@ typedef struct MrEvalPair
 typedef struct MrEvalPrompt
 {
 	uint64		key;			/* hash of text and task */
-	float		difficulty;
-	uint32		task;			/* hash of the task, 0 = none */
-	uint32		bytes;
+	MrFeatures	features;
 	uint32		input_tokens;
-	int32		nwords;
 	int32		ncells;
-	const uint32 *words;		/* upper 24 bits of the hash, count - 1 in 8 */
-	const uint16 *surface;		/* MrFeatures.nsurface ids */
 	const MrEvalCell *cells;	/* by model */
 } MrEvalPrompt;
 
