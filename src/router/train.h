@@ -15,7 +15,6 @@
 typedef enum MrTrainPhase
 {
 	MR_TRAIN_READING = 0,
-	MR_TRAIN_FEATURES,
 	MR_TRAIN_VALIDATING,		/* cross-validation */
 	MR_TRAIN_FITTING,
 	MR_TRAIN_WRITING
@@ -51,9 +50,9 @@ typedef struct MrTrainResult
 
 /*
  * Problems that are the caller's (no rows, one score only, ...) come back as
- * a sentence; NULL is success.
+ * a sentence; NULL is success.  Pairs of evals become cells.
  */
-extern const char *mr_train(const MrEvals *evals,
+extern const char *mr_train(MrEvals *evals,
 							const MrTrainOptions *options,
 							MrTrainResult *result);
 

@@ -1,0 +1,557 @@
+/*
+ * validate.c
+ *	  Cross-validation of a router: chooses how strongly to shrink, whether
+ *	  neighbours help, how far to trust a difference, and tells what came of it.
+ *
+ * At most MR_VALIDATION_ROWS_MAX prompts take part, those of the lowest hash.
+ * Which fold a prompt is in follows from its hash and the seed.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/hashfn.h"
+#include "utils/float.h"
+
+#include "router/validate.h"
+
+#define FEW_ROWS			200 /* below, nothing is chosen by folds */
+#define FEW_ROWS_LAMBDA		20.0
+#define LAMBDA_FACTOR		2.0 /* ranking wants more shrinking than error */
+#define LAMBDA_MIN			10.0
+#define LAMBDA_MAX			60.0
+#define SLOPE_MAX			1.2
+#define NEIGHBOURS_HELP		0.98	/* of the squared error without them */
+#define NEIGHBOUR_SHARE		0.5
+#define MARGIN_STDERRS		0.5 /* a gain must be that far above 0 */
+
+static const double lambdas[] = {1, 3, 10, 30, 100};
+static const double margins[] = {0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12};
+
+/* The held-out expectations of one pass over the folds. */
+typedef struct HeldOut
+{
+	int			nmodels;
+	float	   *quality;		/* before calibration */
+	float	   *models;			/* who is better: learned, without trust */
+	float	   *outcome;		/* score - mean - common; NaN = not scored */
+} HeldOut;
+
+typedef struct Work
+{
+	const MrValidateTask *task;
+	MrValidation *validation;
+	int		   *fold;			/* of each row */
+	int			done;			/* passes x folds */
+	int			total;
+	HeldOut		held;
+} Work;
+
+static void choose_rows(MrValidation *validation, const MrRows *rows);
+static void assign_folds(Work *work);
+static void allocate_held(Work *work);
+static double choose_lambda(Work *work);
+static double run_folds(Work *work, double lambda);
+static double test_fold(Work *work, const MrFit *fit, int fold);
+static void choose_neighbours(Work *work);
+static void calibrate(Work *work);
+static void choose_margin(Work *work);
+static void tell_references(Work *work);
+
+static inline const MrEvalPrompt *
+prompt_of(const MrValidation *validation, int row)
+{
+	return &validation->rows.evals->prompts[validation->rows.prompt[row]];
+}
+
+/* Everything it fills is in CurrentMemoryContext. */
+void
+mr_validate(MrValidation *validation, const MrValidateTask *task)
+{
+	Work		work = {.task = task, .validation = validation};
+
+	memset(validation, 0, sizeof(*validation));
+	choose_rows(validation, task->rows);
+	validation->folds = Min(task->options->folds, validation->nrows);
+	validation->model_noise =
+		palloc0(sizeof(double) * task->rows->evals->nmodels);
+	assign_folds(&work);
+	allocate_held(&work);
+	work.total = validation->folds *
+		(validation->nrows < FEW_ROWS ? 1 : 1 + (int) lengthof(lambdas));
+	validation->lambda = choose_lambda(&work);
+	run_folds(&work, validation->lambda);
+	choose_neighbours(&work);
+	calibrate(&work);
+	choose_margin(&work);
+	tell_references(&work);
+	validation->place = work.held.models;
+	validation->outcome = work.held.outcome;
+	pfree(work.held.quality);
+	pfree(work.fold);
+}
+
+/* The first rows; they are in the order of their hashes. */
+static void
+choose_rows(MrValidation *validation, const MrRows *rows)
+{
+	validation->rows = *rows;
+	validation->nrows = Min(rows->nrows, MR_VALIDATION_ROWS_MAX);
+	validation->rows.nrows = validation->nrows;
+}
+
+/* A row and where the seed puts it. */
+typedef struct Drawn
+{
+	uint64		hash;
+	int			row;
+} Drawn;
+
+static int
+compare_drawn(const void *a, const void *b)
+{
+	const Drawn *left = a;
+	const Drawn *right = b;
+
+	if (left->hash != right->hash)
+		return left->hash < right->hash ? -1 : 1;
+	return left->row - right->row;
+}
+
+/* Folds of equal size, in an order that the seed decides. */
+static void
+assign_folds(Work *work)
+{
+	MrValidation *validation = work->validation;
+	Drawn	   *drawn = palloc(sizeof(Drawn) * Max(validation->nrows, 1));
+
+	work->fold = palloc(sizeof(int) * Max(validation->nrows, 1));
+	for (int i = 0; i < validation->nrows; i++)
+	{
+		uint64		key = prompt_of(validation, i)->key;
+
+		drawn[i].hash = hash_bytes_extended((unsigned char *) &key,
+											sizeof(key),
+											work->task->options->seed);
+		drawn[i].row = i;
+	}
+	qsort(drawn, validation->nrows, sizeof(Drawn), compare_drawn);
+	for (int i = 0; i < validation->nrows; i++)
+		work->fold[drawn[i].row] = i % validation->folds;
+	pfree(drawn);
+}
+
+static void
+allocate_held(Work *work)
+{
+	size_t		cells = (size_t) Max(work->validation->nrows, 1) *
+		work->task->rows->evals->nmodels;
+
+	work->held.nmodels = work->task->rows->evals->nmodels;
+	work->held.quality = palloc0(sizeof(float) * cells);
+	work->held.models = palloc0(sizeof(float) * cells);
+	work->held.outcome = palloc0(sizeof(float) * cells);
+}
+
+/* ----------
+ * Folds
+ * ----------
+ */
+
+/* By squared error of who is better, then shrunk further. */
+static double
+choose_lambda(Work *work)
+{
+	double		least = HUGE_VAL;
+	double		best = FEW_ROWS_LAMBDA;
+
+	if (work->validation->nrows < FEW_ROWS)
+		return best;
+	for (int i = 0; i < (int) lengthof(lambdas); i++)
+	{
+		double		error = run_folds(work, lambdas[i]);
+
+		if (error < least)
+		{
+			least = error;
+			best = lambdas[i];
+		}
+	}
+	return Min(Max(best * LAMBDA_FACTOR, LAMBDA_MIN), LAMBDA_MAX);
+}
+
+/* Fills work->held; the squared error of who is better. */
+static double
+run_folds(Work *work, double lambda)
+{
+	MrValidation *validation = work->validation;
+	int32	   *train = palloc(sizeof(int32) * Max(validation->nrows, 1));
+	double		error = 0;
+
+	for (int fold = 0; fold < validation->folds; fold++)
+	{
+		MrRows		rows = {validation->rows.evals, 0, train};
+		MrFitTask	task = {
+			.rows = &rows,
+			.options = work->task->options,
+			.lambda = lambda,
+			.tick = work->task->tick,
+			.tick_arg = work->task->arg
+		};
+		MrFit		fit;
+
+		for (int i = 0; i < validation->nrows; i++)
+			if (work->fold[i] != fold || validation->folds < 2)
+				train[rows.nrows++] = validation->rows.prompt[i];
+		mr_fit_make(&fit, &task);
+		error += test_fold(work, &fit, fold);
+		mr_fit_free(&fit);
+		work->task->step(work->task->arg, ++work->done, work->total);
+	}
+	pfree(train);
+	return error;
+}
+
+static double
+test_fold(Work *work, const MrFit *fit, int fold)
+{
+	MrValidation *validation = work->validation;
+	MrFitted   *fitted = palloc(sizeof(MrFitted));
+	double		error = 0;
+
+	for (int i = 0; i < validation->nrows; i++)
+	{
+		const MrEvalPrompt *prompt = prompt_of(validation, i);
+		size_t		at = (size_t) i * fit->nmodels;
+		double		common = 0;
+
+		if (work->fold[i] != fold)
+			continue;
+		mr_fit_apply(fit, &prompt->features, fitted);
+		for (int m = 0; m < fit->nmodels; m++)
+		{
+			work->held.quality[at + m] = mr_fitted_quality(fit, fitted, m);
+			work->held.models[at + m] = fitted->models[m];
+			work->held.outcome[at + m] = get_float4_nan();
+		}
+		for (int j = 0; j < prompt->ncells; j++)
+			common += (prompt->cells[j].score
+					   - fit->mean[prompt->cells[j].model]) / prompt->ncells;
+		for (int j = 0; j < prompt->ncells; j++)
+		{
+			int			m = prompt->cells[j].model;
+			double		outcome = prompt->cells[j].score - fit->mean[m]
+				- (prompt->ncells > 1 ? common : fitted->common);
+			double		missed = outcome - fitted->models[m]
+				- fitted->difficulty * fit->advantage[m];
+
+			work->held.outcome[at + m] = outcome;
+			error += missed * missed;
+		}
+	}
+	pfree(fitted);
+	return error;
+}
+
+/* ----------
+ * Choices
+ * ----------
+ */
+
+typedef struct Distance
+{
+	float		distance;
+	int			row;
+} Distance;
+
+static int
+compare_distances(const void *a, const void *b)
+{
+	const Distance *left = a;
+	const Distance *right = b;
+
+	if (left->distance != right->distance)
+		return left->distance < right->distance ? -1 : 1;
+	return left->row - right->row;
+}
+
+/*
+ * What prompts with the most similar expectations came to, without the row
+ * itself; 0 where none was scored.
+ */
+static void
+ask_neighbours(const HeldOut *held, int nrows, int row, Distance *distances,
+			   double *outcome)
+{
+	int			nmodels = held->nmodels;
+	const float *own = held->models + (size_t) row * nmodels;
+
+	for (int i = 0; i < nrows; i++)
+	{
+		const float *other = held->models + (size_t) i * nmodels;
+		float		distance = 0;
+
+		for (int m = 0; m < nmodels; m++)
+			distance += (own[m] - other[m]) * (own[m] - other[m]);
+		distances[i].distance = i == row ? HUGE_VALF : distance;
+		distances[i].row = i;
+	}
+	qsort(distances, nrows, sizeof(Distance), compare_distances);
+	for (int m = 0; m < nmodels; m++)
+	{
+		double		sum = 0;
+		int			count = 0;
+
+		for (int i = 0; i < Min(MR_NEIGHBOURS, nrows - 1); i++)
+		{
+			float		value = held->outcome[(size_t) distances[i].row *
+											  nmodels + m];
+
+			if (isnan(value))
+				continue;
+			sum += value;
+			count++;
+		}
+		outcome[m] = count > 0 ? sum / count : 0;
+	}
+}
+
+/*
+ * Neighbours join when they lessen the squared error of who is better
+ * clearly; the held-out qualities are then those of the blend.
+ */
+static void
+choose_neighbours(Work *work)
+{
+	HeldOut    *held = &work->held;
+	int			nrows = work->validation->nrows;
+	size_t		cells = (size_t) nrows * held->nmodels;
+	double		without = 0;
+	double		with = 0;
+	Distance   *distances;
+	double	   *outcome;
+	float	   *blended;
+
+	if (nrows < FEW_ROWS || held->nmodels < 3 ||
+		held->nmodels > MR_NEIGHBOUR_MODELS_MAX)
+		return;
+	distances = palloc(sizeof(Distance) * nrows);
+	outcome = palloc(sizeof(double) * held->nmodels);
+	blended = palloc(sizeof(float) * cells);
+	for (int i = 0; i < nrows; i++)
+	{
+		size_t		at = (size_t) i * held->nmodels;
+
+		if (i % 64 == 0 && work->task->tick)
+			work->task->tick(work->task->arg);
+		ask_neighbours(held, nrows, i, distances, outcome);
+		for (int m = 0; m < held->nmodels; m++)
+		{
+			double		alone = held->models[at + m];
+			double		blend = alone
+				+ NEIGHBOUR_SHARE * (outcome[m] - alone);
+			double		seen = held->outcome[at + m];
+
+			blended[at + m] = held->quality[at + m] + blend - alone;
+			if (isnan(seen))
+				continue;
+			without += (seen - alone) * (seen - alone);
+			with += (seen - blend) * (seen - blend);
+		}
+	}
+	if (with < NEIGHBOURS_HELP * without)
+	{
+		work->validation->neighbour_share = NEIGHBOUR_SHARE;
+		memcpy(held->quality, blended, sizeof(float) * cells);
+	}
+	pfree(distances);
+	pfree(outcome);
+	pfree(blended);
+}
+
+/* Means of score over the rows, for each model. */
+static double *
+model_means(const Work *work)
+{
+	int			nmodels = work->held.nmodels;
+	double	   *mean = palloc0(sizeof(double) * nmodels);
+	int		   *count = palloc0(sizeof(int) * nmodels);
+
+	for (int i = 0; i < work->validation->nrows; i++)
+	{
+		const MrEvalPrompt *prompt = prompt_of(work->validation, i);
+
+		for (int j = 0; j < prompt->ncells; j++)
+		{
+			mean[prompt->cells[j].model] += prompt->cells[j].score;
+			count[prompt->cells[j].model]++;
+		}
+	}
+	for (int m = 0; m < nmodels; m++)
+		mean[m] = count[m] > 0 ? mean[m] / count[m] : -1;
+	pfree(count);
+	return mean;
+}
+
+/*
+ * The slope of score on expectation, both as distances from the model's mean,
+ * and the held-out qualities calibrated by it; then what is left over.
+ */
+static void
+calibrate(Work *work)
+{
+	MrValidation *validation = work->validation;
+	HeldOut    *held = &work->held;
+	double	   *mean = model_means(work);
+	int		   *count = palloc0(sizeof(int) * held->nmodels);
+	double		product = 0;
+	double		square = 0;
+	int64		cells = 0;
+
+	for (int i = 0; i < validation->nrows; i++)
+	{
+		const MrEvalPrompt *prompt = prompt_of(validation, i);
+
+		for (int j = 0; j < prompt->ncells; j++)
+		{
+			int			m = prompt->cells[j].model;
+			double		x = held->quality[(size_t) i * held->nmodels + m]
+				- mean[m];
+
+			product += x * (prompt->cells[j].score - mean[m]);
+			square += x * x;
+		}
+	}
+	validation->slope = square > 0
+		? Min(Max(product / square, 0), SLOPE_MAX) : 0;
+	for (int i = 0; i < validation->nrows; i++)
+	{
+		const MrEvalPrompt *prompt = prompt_of(validation, i);
+		float	   *quality = held->quality + (size_t) i * held->nmodels;
+
+		for (int m = 0; m < held->nmodels; m++)
+			quality[m] = mean[m] + validation->slope * (quality[m] - mean[m]);
+		for (int j = 0; j < prompt->ncells; j++)
+		{
+			int			m = prompt->cells[j].model;
+			double		missed = prompt->cells[j].score - quality[m];
+
+			validation->model_noise[m] += missed * missed;
+			count[m]++;
+			validation->noise += missed * missed;
+			cells++;
+		}
+	}
+	for (int m = 0; m < held->nmodels; m++)
+		validation->model_noise[m] = count[m] > 0
+			? validation->model_noise[m] / count[m] : 0.25;
+	validation->noise = cells > 0 ? validation->noise / cells : 0.25;
+	pfree(mean);
+	pfree(count);
+}
+
+/* The score of a model on a prompt; NaN when it has none. */
+static double
+score_of(const MrEvalPrompt *prompt, int model)
+{
+	for (int j = 0; j < prompt->ncells; j++)
+		if (prompt->cells[j].model == model)
+			return prompt->cells[j].score;
+	return get_float8_nan();
+}
+
+/*
+ * The policy of a margin against the best single model, on prompts that both
+ * choices were scored on.
+ */
+static void
+try_margin(const Work *work, double margin, double *gain, double *gain_stderr)
+{
+	const MrValidation *validation = work->validation;
+	int			single = validation->best_single;
+	double		sum = 0;
+	double		square = 0;
+	int			count = 0;
+
+	for (int i = 0; i < validation->nrows; i++)
+	{
+		const MrEvalPrompt *prompt = prompt_of(validation, i);
+		const float *quality = work->held.quality
+			+ (size_t) i * work->held.nmodels;
+		double		base = score_of(prompt, single);
+		int			best = single;
+		double		difference;
+
+		if (isnan(base))
+			continue;
+		for (int j = 0; j < prompt->ncells; j++)
+			if (quality[prompt->cells[j].model] > quality[best])
+				best = prompt->cells[j].model;
+		if (quality[best] - quality[single] <= margin)
+			best = single;
+		difference = score_of(prompt, best) - base;
+		sum += difference;
+		square += difference * difference;
+		count++;
+	}
+	*gain = count > 0 ? sum / count : 0;
+	*gain_stderr = count > 0
+		? sqrt(Max(square / count - *gain * *gain, 0) / count) : 0;
+}
+
+/*
+ * The least margin whose gain stands out most; none does: never leave the
+ * best single model (I8).
+ */
+static void
+choose_margin(Work *work)
+{
+	MrValidation *validation = work->validation;
+	double	   *mean = model_means(work);
+	double		best = 0;
+
+	for (int m = 1; m < work->held.nmodels; m++)
+		if (mean[m] > mean[validation->best_single])
+			validation->best_single = m;
+	validation->single_quality = mean[validation->best_single];
+	validation->margin = HUGE_VAL;
+	for (int i = 0; i < (int) lengthof(margins); i++)
+	{
+		double		gain;
+		double		gain_stderr;
+
+		try_margin(work, margins[i], &gain, &gain_stderr);
+		if (gain - MARGIN_STDERRS * gain_stderr <= best)
+			continue;
+		best = gain - MARGIN_STDERRS * gain_stderr;
+		validation->margin = margins[i];
+		validation->gain = gain;
+		validation->gain_stderr = gain_stderr;
+	}
+	validation->router_quality = validation->single_quality
+		+ validation->gain;
+	pfree(mean);
+}
+
+/* Random choice among the scored models, and the best of them. */
+static void
+tell_references(Work *work)
+{
+	MrValidation *validation = work->validation;
+
+	for (int i = 0; i < validation->nrows; i++)
+	{
+		const MrEvalPrompt *prompt = prompt_of(validation, i);
+		double		sum = 0;
+		double		best = 0;
+
+		for (int j = 0; j < prompt->ncells; j++)
+		{
+			sum += prompt->cells[j].score;
+			best = Max(best, prompt->cells[j].score);
+		}
+		validation->random_quality += sum / prompt->ncells
+			/ validation->nrows;
+		validation->oracle_quality += best / validation->nrows;
+	}
+}
