@@ -104,6 +104,22 @@ mr_metrics_gap_closed(double quality, double best, double oracle)
 	return oracle == best ? NAN : (quality - best) / (oracle - best);
 }
 
+/*
+ * A quantile of ascending numbers with linear interpolation, as numpy's.
+ */
+double
+mr_metrics_quantile(const double *sorted, int n, double quantile)
+{
+	double		at = (n - 1) * quantile;
+	int			below = (int) floor(at);
+
+	if (n == 0)
+		return NAN;
+	if (below + 1 >= n)
+		return sorted[n - 1];
+	return sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]);
+}
+
 /* ----------
  * The hull
  * ----------

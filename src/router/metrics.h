@@ -99,6 +99,8 @@ extern double mr_metrics_aiq(const MrPoint *points, int n, double least_cost,
 							 double most_cost);
 extern double mr_metrics_cost_at(const MrPoint *points, int n,
 								 double quality);
+extern double mr_metrics_quantile(const double *sorted, int n,
+								  double quantile);
 extern double mr_metrics_gap_closed(double quality, double best,
 									double oracle);
 extern double mr_metrics_oracle_weight(int point);
