@@ -44,7 +44,7 @@ typedef struct MetricRow
 	const char *name;
 	const char *meaning;
 	bool		of_pair;		/* needs two models */
-	bool		of_cost;		/* needs costs */
+	bool		of_cost;		/* needs costs, and a choice */
 	bool		nan_is_high;	/* not reached is worst, and that is high */
 	bool		no_interval;	/* resampling would shift it */
 } MetricRow;
@@ -390,5 +390,6 @@ static bool
 applies(const MrSummary *summary, const MetricRow *row)
 {
 	return (!row->of_pair || summary->pair != NULL) &&
-		(!row->of_cost || summary->basis->cost_usd != NULL);
+		(!row->of_cost || (summary->basis->cost_usd != NULL &&
+						   summary->basis->outcomes->nmodels > 1));
 }

@@ -307,8 +307,9 @@ sweep_prices(const MrPolicyBasis *basis, MrEvaluationRow *rows)
 	{
 		double		lambda = k == 0 ? first :
 			first * pow(last / first, (double) k / (steps - 1));
+		int			decimals = Max(3 - (int) floor(log10(lambda)), 0);
 
-		add_row(&rows[k], MR_POLICY_ROUTER, psprintf("lambda=%.4g", lambda),
+		add_row(&rows[k], MR_POLICY_ROUTER, psprintf("lambda=%.*f", decimals, lambda),
 				-1)->setting = lambda;
 	}
 	return steps;
