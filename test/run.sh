@@ -29,7 +29,7 @@ main()
 	copy_tree
 
 	part lint run_lint
-	part unit run_tap_scripts test/unit/run.sh
+	part unit run_unit
 	part upstream run_tap_scripts test/upstream/selftest.sh
 	part fuzz run_tap_scripts test/fuzz/run.sh
 	part regress run_regress preloaded "shared_preload_libraries = modelroute"
@@ -80,6 +80,13 @@ run_lint()
 {
 	run_tap --exec perl test/lint/lint.t
 	run_tap_scripts test/lint/selftest.sh
+}
+
+run_unit()
+{
+	run_tap_scripts test/unit/run.sh
+	SERVER_ENV+=(ROUTER_METRICS="$TOP/../shared/routing/router_metrics.py")
+	run_tap --exec perl test/unit/metrics_peer.pl
 }
 
 run_tap_scripts()

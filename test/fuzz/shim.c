@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/palloc.h"
 
@@ -25,6 +26,7 @@ typedef struct Piece
 
 MemoryContext CurrentMemoryContext = NULL;
 int			shim_database_encoding = PG_UTF8;
+volatile	sig_atomic_t InterruptPending = false;
 
 static Piece pieces = {&pieces, &pieces, 0, 0};
 
@@ -98,6 +100,18 @@ MemoryContextAllocExtended(MemoryContext context, Size size, int flags)
 	(void) context;
 	(void) flags;
 	return palloc(size);
+}
+
+void *
+palloc_extended(Size size, int flags)
+{
+	(void) flags;
+	return palloc(size);
+}
+
+void
+ProcessInterrupts(void)
+{
 }
 
 char *

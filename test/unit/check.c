@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "check.h"
 
 static int	nchecks = 0;
@@ -39,6 +41,18 @@ check_int(int64 got, int64 expected, const char *name)
 		printf("#      got: " INT64_FORMAT "\n# expected: " INT64_FORMAT "\n",
 			   got, expected);
 	return got == expected;
+}
+
+/* NaN equals only NaN. */
+bool
+check_double(double got, double expected, double tolerance, const char *name)
+{
+	bool		same = isnan(got) || isnan(expected) ?
+		isnan(got) && isnan(expected) : fabs(got - expected) <= tolerance;
+
+	if (!check(same, name))
+		printf("#      got: %.10g\n# expected: %.10g\n", got, expected);
+	return same;
 }
 
 /* Prints the plan; the exit status of the program. */

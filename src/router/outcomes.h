@@ -1,0 +1,41 @@
+/*
+ * outcomes.h
+ *	  What models really did on prompts, beside what a router expects: the one
+ *	  thing that evaluation, calibration and the report work on.
+ *
+ * Every matrix holds prompt after prompt: the cell of a prompt and a model is
+ * [prompt * nmodels + model].  Prompts that a model has no score for are left
+ * out by who fills this in, so that all models are judged on the same prompts.
+ */
+#ifndef MR_OUTCOMES_H
+#define MR_OUTCOMES_H
+
+#include "postgres.h"
+
+#include "base/endpoint.h"
+
+/* More than this, and who fills this in refuses. */
+#define MR_OUTCOMES_MAX_MODELS	1000
+
+typedef struct MrOutcomes
+{
+	int			nprompts;
+	int			nmodels;		/* at least 1 */
+	const char *const *models;	/* UTF-8 names */
+	double	   *score;			/* 0..1, every cell known */
+	double	   *cost_usd;		/* every cell known; NULL = no cost */
+	double	   *quality;		/* expected by the router, 0..1 */
+	double	   *quality_stderr;
+	double	   *expected_cost_usd;	/* NaN = unknown; NULL = none is known */
+	int		   *category;		/* MrCategory of each prompt */
+	int			left_out;		/* prompts that a model had no score for */
+} MrOutcomes;
+
+/* The place of a cell in the matrices. */
+static inline size_t
+mr_outcomes_cell(const MrOutcomes *outcomes, int prompt, int model)
+{
+	return (size_t) prompt * outcomes->nmodels + model;
+}
+
+#endif							/* MR_OUTCOMES_H */
