@@ -15,6 +15,7 @@ my %functions = (
 	complete          => 'user admin',
 	complete_record   => 'user admin',
 	chat              => 'user admin',
+	feedback          => 'user admin',
 	add_provider      => 'admin',
 	add_model         => 'admin',
 	set_credential    => 'admin',
@@ -39,6 +40,7 @@ my %relations = (
 	catalog_edit     => { admin => 'r' },
 	audit            => $ledger,
 	attempt          => $ledger,
+	feedback         => $ledger,
 	audit_cost_daily => $ledger);
 my @roles = qw(nobody user admin monitor);
 
