@@ -14,6 +14,7 @@
 #include "utils/float.h"
 #include "utils/numeric.h"
 
+#include "api/model_name.h"
 #include "api/options.h"
 #include "api/option_values.h"
 #include "base/guc.h"
@@ -39,6 +40,7 @@ static void set_tools(MrRequest *request, const MrOption *option);
 static void set_tool_choice(MrRequest *request, const MrOption *option);
 static void set_response_format(MrRequest *request, const MrOption *option);
 static void set_on_error(MrRequest *request, const MrOption *option);
+static void check_preset(MrRequest *request, const MrOption *option);
 
 #define FIELD(type, field) \
 	.kind = MR_OPTION_##type, .offset = offsetof(MrRequest, field)
@@ -62,6 +64,7 @@ static const MrOptionRow option_rows[] = {
 	{"models", SET(set_models)},
 	{"objective", SET(set_objective)},
 	{"on_error", SET(set_on_error)},
+	{"preset", SET(check_preset)},
 	{"provider", SET(set_provider)},
 	{"reasoning_effort", SET(set_reasoning_effort)},
 	{"ref", FIELD(KEY, ref)},
@@ -140,17 +143,11 @@ mr_request_init(MrRequest *request, text *model, Jsonb *options,
 				MrOnError on_error)
 {
 	set_defaults(request, on_error);
-	if (model != NULL)
-	{
-		request->model = mr_text_to_utf8(VARDATA_ANY(model),
-										 VARSIZE_ANY_EXHDR(model), NULL);
-		if (request->model[0] == '\0')
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("model must not be empty"),
-					 errhint("Give a model, provider/model, or 'auto'.")));
-	}
-	if (options != NULL && !is_json_null(options))
+	mr_request_set_model(request, model);
+	if (options != NULL && is_json_null(options))
+		options = NULL;
+	options = mr_request_apply_preset(request, options);
+	if (options != NULL)
 		mr_options_read(request, &options_table, &options->root);
 	if (request->objective.name == NULL)
 		mr_request_set_objective(request, mr_guc_objective);
@@ -171,7 +168,6 @@ static void
 set_defaults(MrRequest *request, MrOnError on_error)
 {
 	memset(request, 0, sizeof(*request));
-	request->model = "auto";
 	request->temperature = get_float8_nan();
 	request->top_p = get_float8_nan();
 	request->max_cost_usd = get_float8_nan();
@@ -419,4 +415,13 @@ set_on_error(MrRequest *request, const MrOption *option)
 
 	request->on_error =
 		(MrOnError) mr_option_word(option, words, lengthof(words));
+}
+
+/*
+ * Its options are among those that are being read.
+ */
+static void
+check_preset(MrRequest *request, const MrOption *option)
+{
+	mr_option_text(option, MR_OPTION_TEXT_MAX_BYTES);
 }

@@ -80,6 +80,7 @@ typedef struct MrRequest
 
 	/* choice */
 	const char *model;			/* auto, model or provider/model */
+	const char *requested_model;	/* as typed, perhaps a preset */
 	MrObjective objective;
 	double		max_cost_usd;	/* worst case; NaN = no limit */
 	double		min_quality;	/* NaN = no limit */

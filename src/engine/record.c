@@ -201,7 +201,7 @@ mr_record_caller(const MrRequest *request, MrCaller *caller)
 {
 	caller->role = GetUserNameFromId(GetUserId(), false);
 	caller->database = own_database();
-	caller->requested_model = server_text(request->model);
+	caller->requested_model = server_text(request->requested_model);
 	caller->tag = server_text(request->tag);
 	caller->ref = server_text(request->ref);
 	caller->task = server_text(request->task);

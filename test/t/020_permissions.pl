@@ -15,6 +15,8 @@ my %functions = (
 	complete          => 'user admin',
 	complete_record   => 'user admin',
 	chat              => 'user admin',
+	set_preset        => 'user admin',
+	drop_preset       => 'user admin',
 	feedback          => 'user admin',
 	add_provider      => 'admin',
 	add_model         => 'admin',
@@ -40,6 +42,7 @@ my %relations = (
 	catalog_edit     => { admin => 'r' },
 	audit            => $ledger,
 	attempt          => $ledger,
+	preset           => { user => 'r', admin => 'r' },
 	feedback         => $ledger,
 	audit_cost_daily => $ledger);
 my @roles = qw(nobody user admin monitor);
