@@ -64,7 +64,7 @@ COMMENT ON COLUMN modelroute.audit.database IS 'The database the call was made i
 COMMENT ON COLUMN modelroute.audit.application IS 'application_name of the session.';
 COMMENT ON COLUMN modelroute.audit.backend_pid IS 'Process id of the backend that made the call.';
 COMMENT ON COLUMN modelroute.audit.query_id IS 'Query identifier of the calling statement, as in pg_stat_statements; NULL unless compute_query_id is on.';
-COMMENT ON COLUMN modelroute.audit.requested_model IS 'The model argument: auto, a model, provider/model, or @preset.';
+COMMENT ON COLUMN modelroute.audit.requested_model IS 'The model argument: auto, a model, provider/model, @preset, or router-<name>-<threshold>.';
 COMMENT ON COLUMN modelroute.audit.objective IS 'The objective that ordered the candidates.';
 COMMENT ON COLUMN modelroute.audit.model IS 'The model that gave the reply, or the last one tried.';
 COMMENT ON COLUMN modelroute.audit.provider IS 'The provider that gave the reply, or the last one tried.';

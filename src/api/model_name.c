@@ -1,8 +1,8 @@
 /*
  * model_name.c
- *	  What the argument model of a call means: auto, a model, or a preset,
- *	  whose options and model then stand in for those that the call leaves
- *	  open.
+ *	  What the argument model of a call means: auto, a model, a preset, whose
+ *	  options and model then stand in for those that the call leaves open, or a
+ *	  router with a threshold.
  *
  * A model of the catalog may have any name, and goes before what else its
  * name could mean.
@@ -19,10 +19,12 @@
 #include "catalog/snapshot.h"
 
 #define AUTO "auto"
+#define ROUTER_PREFIX "router-"
 
 static bool is_catalog_model(const char *name);
 static char *preset_option(Jsonb *options);
 static const MrPreset *require_preset(const char *reference);
+static bool parse_threshold(const char *text, double *threshold);
 
 /* The model as it was typed; NULL means auto.  Raises 22023 when empty. */
 void
@@ -125,4 +127,50 @@ require_preset(const char *reference)
 												strlen(reference))),
 				 errhint("Table modelroute.preset lists the presets; SELECT modelroute.set_preset('<name>', '{\"max_cost\": 0.01}') makes one.")));
 	return preset;
+}
+
+/*
+ * RouteLLM's form router-<name>-<threshold> becomes router, threshold and
+ * model auto; it goes before option router.  What has not that form stays.
+ */
+void
+mr_request_split_model(MrRequest *request)
+{
+	const char *name;
+	const char *dash;
+	double		threshold;
+	MrVersionedName parsed;
+	char	   *router;
+
+	if (strncmp(request->model, ROUTER_PREFIX, strlen(ROUTER_PREFIX)) != 0)
+		return;
+	name = request->model + strlen(ROUTER_PREFIX);
+	dash = strrchr(name, '-');
+	if (dash == NULL || !parse_threshold(dash + 1, &threshold))
+		return;
+	router = pnstrdup(name, dash - name);
+	if (!mr_versioned_name_parse(router, &parsed) ||
+		is_catalog_model(request->model))
+		return;
+	if (threshold > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("threshold %s of router \"%s\" is above 1",
+						dash + 1, router),
+				 errhint("Write the model as router-<name>-<threshold> with a threshold from 0 (always the strong model) to 1.")));
+	request->router = router;
+	request->strong_threshold = threshold;
+	request->model = AUTO;
+}
+
+/* A plain decimal number, without sign or exponent. */
+static bool
+parse_threshold(const char *text, double *threshold)
+{
+	char	   *end;
+
+	if (text[0] == '\0' || strspn(text, "0123456789.") != strlen(text))
+		return false;
+	*threshold = strtod(text, &end);
+	return *end == '\0' && end > text;
 }

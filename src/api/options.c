@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "mb/pg_wchar.h"
+#include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/numeric.h"
@@ -18,6 +19,7 @@
 #include "api/options.h"
 #include "api/option_values.h"
 #include "base/guc.h"
+#include "base/versioned_name.h"
 #include "provider/provider.h"
 #include "router/router.h"
 
@@ -40,6 +42,7 @@ static void set_tools(MrRequest *request, const MrOption *option);
 static void set_tool_choice(MrRequest *request, const MrOption *option);
 static void set_response_format(MrRequest *request, const MrOption *option);
 static void set_on_error(MrRequest *request, const MrOption *option);
+static void set_router(MrRequest *request, const MrOption *option);
 static void check_preset(MrRequest *request, const MrOption *option);
 
 #define FIELD(type, field) \
@@ -69,8 +72,10 @@ static const MrOptionRow option_rows[] = {
 	{"reasoning_effort", SET(set_reasoning_effort)},
 	{"ref", FIELD(KEY, ref)},
 	{"response_format", SET(set_response_format)},
+	{"router", SET(set_router)},
 	{"seed", SET(set_seed)},
 	{"stop", SET(set_stop)},
+	{"strong", FIELD(TEXT, strong)},
 	{"system", FIELD(LONG_TEXT, system)},
 	{"tag", FIELD(KEY, tag)},
 	{"task", FIELD(KEY, task)},
@@ -79,6 +84,7 @@ static const MrOptionRow option_rows[] = {
 	{"tools", SET(set_tools)},
 	{"top_p", FIELD(DOUBLE, top_p), RANGE(0, 1)},
 	{"total_timeout_ms", FIELD(INT, total_timeout_ms), RANGE(0, INT_BOUND)},
+	{"weak", FIELD(TEXT, weak)},
 };
 
 /* The field names of OpenRouter's provider object that are supported. */
@@ -117,6 +123,7 @@ static const MrOptionTable weight_table =
 static bool is_json_null(Jsonb *value);
 static void set_defaults(MrRequest *request, MrOnError on_error);
 static void infer_capabilities(MrRequest *request);
+static const char *query_task(void);
 
 MrRequest *
 mr_request_from_prompt(text *prompt, text *model, Jsonb *options)
@@ -149,8 +156,10 @@ mr_request_init(MrRequest *request, text *model, Jsonb *options,
 	options = mr_request_apply_preset(request, options);
 	if (options != NULL)
 		mr_options_read(request, &options_table, &options->root);
+	mr_request_split_model(request);
 	if (request->objective.name == NULL)
 		mr_request_set_objective(request, mr_guc_objective);
+	request->task_key = request->task != NULL ? request->task : query_task();
 	infer_capabilities(request);
 }
 
@@ -168,6 +177,8 @@ static void
 set_defaults(MrRequest *request, MrOnError on_error)
 {
 	memset(request, 0, sizeof(*request));
+	request->router = mr_guc_router;
+	request->strong_threshold = get_float8_nan();
 	request->temperature = get_float8_nan();
 	request->top_p = get_float8_nan();
 	request->max_cost_usd = get_float8_nan();
@@ -193,6 +204,19 @@ infer_capabilities(MrRequest *request)
 	if (request->provider.require_parameters &&
 		(!isnan(request->temperature) || !isnan(request->top_p)))
 		request->capabilities |= MR_CAPABILITY_SAMPLING;
+}
+
+/*
+ * A statement that is made again and again is a task, too: its query id, as
+ * audit.query_id has it.  NULL when PostgreSQL computes none.
+ */
+static const char *
+query_task(void)
+{
+	uint64		query_id = pgstat_get_my_query_id();
+
+	return query_id == 0 ? NULL :
+		psprintf("query:" INT64_FORMAT, (int64) query_id);
 }
 
 void
@@ -415,6 +439,16 @@ set_on_error(MrRequest *request, const MrOption *option)
 
 	request->on_error =
 		(MrOnError) mr_option_word(option, words, lengthof(words));
+}
+
+static void
+set_router(MrRequest *request, const MrOption *option)
+{
+	MrVersionedName name;
+
+	request->router = mr_option_text(option, MR_OPTION_TEXT_MAX_BYTES);
+	if (!mr_versioned_name_parse(request->router, &name))
+		mr_option_bad(option, "It must be a name, or name:version.");
 }
 
 /*

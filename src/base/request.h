@@ -24,6 +24,9 @@ typedef struct MrObjective
 	double		quality_floor;	/* share of the best candidate's quality */
 } MrObjective;
 
+/* The router that is built in, which no table has to hold. */
+#define MR_ROUTER_DEFAULT "default"
+
 typedef enum MrOnError
 {
 	MR_ON_ERROR_RAISE = 0,
@@ -80,7 +83,12 @@ typedef struct MrRequest
 
 	/* choice */
 	const char *model;			/* auto, model or provider/model */
-	const char *requested_model;	/* as typed, perhaps a preset */
+	const char *requested_model;	/* as typed: also a preset or a router */
+	const char *router;			/* name or name:version */
+	double		strong_threshold;	/* strong model from this share of wins
+									 * on; NaN = not given */
+	const char *strong;			/* model that the threshold is about, or NULL */
+	const char *weak;			/* the other one, or NULL */
 	MrObjective objective;
 	double		max_cost_usd;	/* worst case; NaN = no limit */
 	double		min_quality;	/* NaN = no limit */
@@ -100,7 +108,9 @@ typedef struct MrRequest
 	MrOnError	on_error;
 	const char *tag;
 	const char *ref;
-	const char *task;
+	const char *task;			/* as typed, or NULL */
+	const char *task_key;		/* task, else the statement's query id, or
+								 * NULL */
 } MrRequest;
 
 #endif							/* MR_REQUEST_H */

@@ -33,6 +33,7 @@ typedef struct Standing
 
 static Standing standing;
 
+static const char *require_router(const MrRequest *request);
 static const Standing *get_standing(const MrCatalog *catalog);
 static MrExclusion judge_endpoint(const MrCatalog *catalog, int index);
 static int	collect_auto(const Standing *judged, MrCandidate *candidates);
@@ -59,6 +60,7 @@ mr_decide(const MrRequest *request)
 	judged = get_standing(catalog);
 	decision->request = request;
 	decision->catalog = catalog;
+	decision->router_name = require_router(request);
 	decision->candidates =
 		palloc(sizeof(MrCandidate) * Max(catalog->nendpoints, 1));
 	if (strcmp(request->model, "auto") == 0)
@@ -71,6 +73,21 @@ mr_decide(const MrRequest *request)
 										 decision->candidates,
 										 decision->ncandidates);
 	return decision;
+}
+
+/*
+ * The full name of the router that the request asks for; raises 42704 when
+ * there is none.
+ */
+static const char *
+require_router(const MrRequest *request)
+{
+	if (strcmp(request->router, MR_ROUTER_DEFAULT) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("router \"%s\" does not exist", request->router),
+				 errhint("Router \"%s\" is built in.", MR_ROUTER_DEFAULT)));
+	return MR_ROUTER_DEFAULT;
 }
 
 static int

@@ -18,6 +18,7 @@ typedef struct MrDecision
 {
 	const MrRequest *request;
 	MrCatalog  *catalog;		/* pinned for the decision's memory context */
+	const char *router_name;	/* default, or name:version */
 	MrPromptFeatures features;
 	int			ncandidates;
 	int			nchosen;		/* the first nchosen candidates can serve */
