@@ -28,6 +28,7 @@
 
 static void set_models(MrRequest *request, const MrOption *option);
 static void set_objective(MrRequest *request, const MrOption *option);
+static char *write_weights(const MrObjective *objective);
 static void set_provider(MrRequest *request, const MrOption *option);
 static void set_max_price(MrRequest *request, const MrOption *option);
 static void set_provider_sort(MrRequest *request, const MrOption *option);
@@ -109,6 +110,7 @@ static const MrOptionRow weight_rows[] = {
 	{"cost", FIELD(DOUBLE, objective.cost), RANGE(0, MAX_NUMBER)},
 	{"latency", FIELD(DOUBLE, objective.latency), RANGE(0, MAX_NUMBER)},
 	{"quality", FIELD(DOUBLE, objective.quality), RANGE(0, MAX_NUMBER)},
+	{"usd", FIELD(DOUBLE, objective.usd), RANGE(0, MR_USD_WEIGHT_MAX)},
 };
 
 static const MrOptionTable options_table =
@@ -251,7 +253,7 @@ mr_request_set_objective(MrRequest *request, const char *objective)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid objective \"%s\"", objective),
 				 errdetail("%s", problem),
-				 errhint("Give quality, cost, latency, balanced, or weights such as 'quality=0.6,cost=0.3,latency=0.1'.")));
+				 errhint("Give quality, cost, latency, balanced, or weights such as 'quality=0.6,cost=0.3,latency=0.1' or 'quality=1,usd=50'.")));
 }
 
 static void
@@ -265,11 +267,19 @@ set_objective(MrRequest *request, const MrOption *option)
 	{
 		mr_options_read(request, &weight_table,
 						mr_option_object(option, "a string or an object of weights"));
-		mr_request_set_objective(request,
-								 psprintf("quality=%.15g,cost=%.15g,latency=%.15g",
-										  objective->quality, objective->cost,
-										  objective->latency));
+		mr_request_set_objective(request, write_weights(objective));
 	}
+}
+
+static char *
+write_weights(const MrObjective *objective)
+{
+	char	   *weights = psprintf("quality=%.15g,cost=%.15g,latency=%.15g",
+								   objective->quality, objective->cost,
+								   objective->latency);
+
+	return objective->usd > 0
+		? psprintf("%s,usd=%.15g", weights, objective->usd) : weights;
 }
 
 /*

@@ -20,6 +20,7 @@ typedef struct MrObjective
 	double		quality;
 	double		cost;
 	double		latency;
+	double		usd;			/* utility that one US dollar costs, 0..1e9 */
 	bool		floor;			/* cheapest or fastest above a quality floor */
 	double		quality_floor;	/* share of the best candidate's quality */
 } MrObjective;

@@ -13,6 +13,9 @@
 
 #include "base/request.h"
 
+/* The most utility that an objective may ask for one US dollar. */
+#define MR_USD_WEIGHT_MAX	1e9
+
 /* What reading the prompt told. */
 typedef struct MrPromptFeatures
 {

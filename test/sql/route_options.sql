@@ -1,6 +1,6 @@
--- What chooses among candidates beside the named objectives: routers and
--- RouteLLM's form of a model.  All in one transaction over a catalog of its
--- own, rolled back at the end.
+-- What chooses among candidates beside the named objectives: routers,
+-- RouteLLM's form of a model, utility per dollar.  All in one transaction over
+-- a catalog of its own, rolled back at the end.
 \set ON_ERROR_ROLLBACK on
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -60,4 +60,41 @@ SELECT modelroute.set_preset('ro', '{"model": "router-default-0.5", "strong": "r
 SELECT count(*) FROM modelroute.route_candidates('hello', model => '@ro');
 SELECT modelroute.route('hello', NULL, '{"preset": "ro-later"}');
 SELECT modelroute.set_preset('ro', '{"model": "router-default-2"}');
+
+-- ----------
+-- Objectives with usd: utility per US dollar of expected cost
+-- ----------
+
+-- the dearer a dollar, the cheaper the choice; what has no price comes last
+SELECT usd, array_agg(model ORDER BY rank) AS ranked
+  FROM unnest('{0,0.001,30,100,1000000000}'::numeric[]) usd,
+       LATERAL modelroute.route_candidates('hello', 'quality=1,usd=' || usd, '{"category": "default"}') c
+ GROUP BY usd ORDER BY usd;
+
+-- linear in the cost, beside the other weights, which alone are scaled
+SELECT model, round(quality_term::numeric, 6) AS quality_term,
+       round((-50 * cost)::numeric, 9) = round(cost_term::numeric, 9) AS cost_term,
+       abs(utility - quality_term - cost_term - latency_term) < 1e-12 AS utility
+  FROM modelroute.route_candidates('hello', 'quality=4,usd=50', '{"exclude": "ro-unpriced"}') WHERE rank > 0 ORDER BY rank;
+SELECT bool_and(round((b.cost_term - 50 * b.cost)::numeric, 9) = round(a.cost_term::numeric, 9)) AS added
+  FROM modelroute.route_candidates('hello', 'quality=3,cost=1,usd=50') a
+  JOIN modelroute.route_candidates('hello', 'quality=3,cost=1') b USING (model)
+ WHERE model <> 'ro-unpriced';
+SELECT rank, cost, cost_term, utility
+  FROM modelroute.route_candidates('hello', 'quality=1,usd=1', model => 'ro-unpriced');
+SELECT model, objective, reason FROM modelroute.route('hello', ' usd = 5 ');
+SELECT model, objective FROM modelroute.route('hello', NULL, '{"objective": {"quality": 1, "usd": 0.001}}');
+SELECT model, objective FROM modelroute.route('hello', NULL, '{"objective": {"quality": 1, "usd": 0}}');
+SET LOCAL modelroute.objective = 'quality=1,usd=1e9';
+SELECT model FROM modelroute.route('hello');
+RESET modelroute.objective;
+
+-- what is no weight
+SELECT modelroute.route('hello', 'quality=1,usd=1000000001');
+SELECT modelroute.route('hello', 'quality=1,usd=-1');
+SELECT modelroute.route('hello', 'quality=1,usd=inf');
+SELECT modelroute.route('hello', 'quality=1,usd=1,usd=1');
+SELECT modelroute.route('hello', 'usd=0');
+SELECT modelroute.route('hello', 'eur=1');
+SELECT modelroute.route('hello', NULL, '{"objective": {"quality": 1, "usd": 1000000001}}');
 ROLLBACK;
