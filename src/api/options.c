@@ -56,6 +56,7 @@ static const MrOptionRow option_rows[] = {
 	{"category", SET(set_category)},
 	{"connect_timeout_ms", FIELD(INT, connect_timeout_ms), RANGE(0, INT_BOUND)},
 	{"exclude", FIELD(STRINGS, exclude)},
+	{"explore", FIELD(DOUBLE, explore), RANGE(0, 1)},
 	{"extra", SET(set_extra)},
 	{"first_byte_timeout_ms", FIELD(INT, first_byte_timeout_ms),
 	RANGE(0, INT_BOUND)},

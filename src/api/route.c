@@ -60,6 +60,7 @@ enum
 	CANDIDATE_COST_TERM,
 	CANDIDATE_LATENCY_TERM,
 	CANDIDATE_UTILITY,
+	CANDIDATE_PROPENSITY,
 	CANDIDATE_CATEGORY,
 	CANDIDATE_REASON,
 	CANDIDATE_EXCLUDED_BY,
@@ -249,6 +250,7 @@ fill_candidate(const MrDecision *decision, const MrCandidate *candidate,
 	set_double(row, CANDIDATE_COST_TERM, candidate->cost_term);
 	set_double(row, CANDIDATE_LATENCY_TERM, candidate->latency_term);
 	set_double(row, CANDIDATE_UTILITY, candidate->utility);
+	set_double(row, CANDIDATE_PROPENSITY, candidate->propensity);
 	set_text(row, CANDIDATE_CATEGORY,
 			 mr_category_name(decision->features.category));
 	set_text(row, CANDIDATE_REASON, candidate->reason);

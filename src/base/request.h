@@ -90,6 +90,9 @@ typedef struct MrRequest
 									 * on; NaN = not given */
 	const char *strong;			/* model that the threshold is about, or NULL */
 	const char *weak;			/* the other one, or NULL */
+	double		explore;		/* share of calls whose first candidate is
+								 * drawn by chance */
+	uint64		random;			/* decides that; 0 = not drawn */
 	MrObjective objective;
 	double		max_cost_usd;	/* worst case; NaN = no limit */
 	double		min_quality;	/* NaN = no limit */

@@ -257,6 +257,9 @@ fill_choice(const MrCall *call, MrAuditRow *row)
 	const MrCandidate *candidate = mr_call_candidate(call);
 
 	row->objective = call->request->objective.name;
+	row->router = call->decision->router_name;
+	if (call->request->explore > 0)
+		row->propensity = call->decision->candidates[0].propensity;
 	row->model = candidate->endpoint->model;
 	row->provider = candidate->endpoint->provider;
 	row->category = mr_category_name(call->decision->features.category);

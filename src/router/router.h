@@ -80,6 +80,8 @@ typedef struct MrCandidate
 	double		cost_term;
 	double		latency_term;
 	double		utility;
+	double		propensity;		/* probability to be first; NaN = excluded */
+	bool		explored;		/* first by chance, not by its utility */
 	const char *reason;			/* why this place */
 } MrCandidate;
 

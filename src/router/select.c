@@ -79,7 +79,8 @@ static const char *order_word(const MrRequest *request);
  * by name.  Objectives with a floor put candidates of less than
  * quality_floor x the best expected quality behind all others.
  * provider.order puts its providers first, in that order; provider.sort
- * replaces all of that by price, latency or throughput.
+ * replaces all of that by price, latency or throughput.  Exploration goes
+ * before all of them; see explore.c.
  */
 int
 mr_router_decide(const MrRequest *request, const MrPromptFeatures *features,
@@ -104,6 +105,7 @@ mr_router_decide(const MrRequest *request, const MrPromptFeatures *features,
 	sort_keys(keys, ncandidates, candidates);
 	apply_order(candidates, keys, ncandidates);
 	pfree(keys);
+	mr_explore(request, candidates, ncandidates);
 	return assign_ranks(request, candidates, ncandidates);
 }
 
@@ -366,6 +368,8 @@ rank_reason(const MrRequest *request, const MrCandidate *candidates,
 	const MrCandidate *candidate = &candidates[place];
 	const char *word = order_word(request);
 
+	if (candidate->explored)
+		return psprintf("explored: drawn by chance, not by %s", word);
 	if (request->provider.sort == NULL && request->provider.order != NULL)
 	{
 		int32		listed = provider_place(request->provider.order,

@@ -1,6 +1,6 @@
 -- What chooses among candidates beside the named objectives: routers,
--- RouteLLM's form of a model, utility per dollar.  All in one transaction over
--- a catalog of its own, rolled back at the end.
+-- RouteLLM's form of a model, utility per dollar, exploration.  All in one
+-- transaction over a catalog of its own, rolled back at the end.
 \set ON_ERROR_ROLLBACK on
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -97,4 +97,27 @@ SELECT modelroute.route('hello', 'quality=1,usd=1,usd=1');
 SELECT modelroute.route('hello', 'usd=0');
 SELECT modelroute.route('hello', 'eur=1');
 SELECT modelroute.route('hello', NULL, '{"objective": {"quality": 1, "usd": 1000000001}}');
+
+-- ----------
+-- Exploration: who would be first, and how probably
+-- ----------
+
+SELECT explore, array_agg(round(propensity::numeric, 6) ORDER BY rank) AS propensity, sum(propensity) = 1 AS sum
+  FROM unnest('{0,0.1,0.5,1}'::numeric[]) explore,
+       LATERAL modelroute.route_candidates('hello', 'quality', jsonb_build_object('explore', explore)) c
+ GROUP BY explore ORDER BY explore;
+SELECT rank, model, propensity, excluded_by
+  FROM modelroute.route_candidates('hello', 'quality', '{"explore": 0.5, "exclude": ["ro-good", "ro-poor"]}') ORDER BY rank, model;
+SELECT rank, model, round(propensity::numeric, 6) AS propensity, excluded_by
+  FROM modelroute.route_candidates('hello', 'quality', '{"explore": 0.2, "provider": {"allow_fallbacks": false}}') ORDER BY rank, model;
+SELECT rank, model, propensity FROM modelroute.route_candidates('hello', NULL, '{"explore": 0.5}', 'ro-good');
+
+-- route() is STABLE: it never explores
+SELECT DISTINCT d.model, d.reason
+  FROM generate_series(1, 100) n,
+       LATERAL modelroute.route('hello ' || n, 'quality', '{"explore": 1}') d;
+
+SELECT modelroute.route('hello', NULL, '{"explore": 1.1}');
+SELECT modelroute.route('hello', NULL, '{"explore": -0.1}');
+SELECT modelroute.route('hello', NULL, '{"explore": true}');
 ROLLBACK;
