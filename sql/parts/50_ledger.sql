@@ -72,7 +72,7 @@ COMMENT ON COLUMN modelroute.audit.router IS 'The router that predicted quality:
 COMMENT ON COLUMN modelroute.audit.model IS 'The model that gave the reply, or the last one tried.';
 COMMENT ON COLUMN modelroute.audit.provider IS 'The provider that gave the reply, or the last one tried.';
 COMMENT ON COLUMN modelroute.audit.category IS 'The kind of prompt that the router saw.';
-COMMENT ON COLUMN modelroute.audit.decision IS 'The decision: "candidates" in the order of their turn (at most 8) with model, provider, quality, cost (USD), latency_ms and utility; "considered", the number of endpoints; "excluded", how many for each reason.';
+COMMENT ON COLUMN modelroute.audit.decision IS 'The decision: "candidates" in the order of their turn (at most 8) with model, provider, quality, cost (USD), latency_ms and utility; "considered", the number of endpoints; "excluded", how many for each reason; "model", when one was asked for; "messages", how many, when there was no prompt; "max_tokens" and "capabilities" that the request needed.';
 COMMENT ON COLUMN modelroute.audit.tag IS 'Option tag of the call.';
 COMMENT ON COLUMN modelroute.audit.ref IS 'Option ref of the call: a key of the caller''s own, to join with.';
 COMMENT ON COLUMN modelroute.audit.task IS 'Option task of the call.';

@@ -33,7 +33,6 @@ typedef struct Standing
 
 static Standing standing;
 
-static const char *require_router(const MrRequest *request);
 static const Standing *get_standing(const MrCatalog *catalog);
 static MrExclusion judge_endpoint(const MrCatalog *catalog, int index);
 static int	collect_auto(const Standing *judged, MrCandidate *candidates);
@@ -60,7 +59,7 @@ mr_decide(const MrRequest *request)
 	judged = get_standing(catalog);
 	decision->request = request;
 	decision->catalog = catalog;
-	decision->router_name = require_router(request);
+	decision->router_name = mr_decision_router(request, false);
 	decision->candidates =
 		palloc(sizeof(MrCandidate) * Max(catalog->nendpoints, 1));
 	if (strcmp(request->model, "auto") == 0)
@@ -76,18 +75,20 @@ mr_decide(const MrRequest *request)
 }
 
 /*
- * The full name of the router that the request asks for; raises 42704 when
- * there is none.
+ * The full name of the router that the request asks for, as audit.router has
+ * it.  When there is none it is NULL, or raises 42704.
  */
-static const char *
-require_router(const MrRequest *request)
+const char *
+mr_decision_router(const MrRequest *request, bool missing_ok)
 {
-	if (strcmp(request->router, MR_ROUTER_DEFAULT) != 0)
+	if (strcmp(request->router, MR_ROUTER_DEFAULT) == 0)
+		return MR_ROUTER_DEFAULT;
+	if (!missing_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("router \"%s\" does not exist", request->router),
 				 errhint("Router \"%s\" is built in.", MR_ROUTER_DEFAULT)));
-	return MR_ROUTER_DEFAULT;
+	return NULL;
 }
 
 static int

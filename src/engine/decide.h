@@ -26,6 +26,8 @@ typedef struct MrDecision
 } MrDecision;
 
 extern MrDecision *mr_decide(const MrRequest *request);
+extern const char *mr_decision_router(const MrRequest *request,
+									  bool missing_ok);
 extern bool mr_decision_require(const MrDecision *decision);
 
 #endif							/* MR_DECIDE_H */

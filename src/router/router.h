@@ -90,6 +90,8 @@ extern void mr_router_read_prompt(const MrRequest *request,
 extern int	mr_router_decide(const MrRequest *request,
 							 const MrPromptFeatures *features,
 							 MrCandidate *candidates, int ncandidates);
+extern int	mr_router_reorder(const MrRequest *request,
+							  MrCandidate *candidates, int ncandidates);
 extern void mr_router_explain(const MrRequest *request,
 							  const MrPromptFeatures *features,
 							  MrCandidate *candidates, int ncandidates);

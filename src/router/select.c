@@ -35,6 +35,9 @@ typedef struct SortKey
 	int64		primary;
 } SortKey;
 
+static int	order_candidates(const MrRequest *request,
+							 const MrPromptFeatures *features,
+							 MrCandidate *candidates, int ncandidates);
 static void fill_utility(const MrObjective *objective,
 						 MrCandidate *candidates, int ncandidates);
 static double floor_quality(const MrRequest *request,
@@ -74,24 +77,44 @@ static const char *order_word(const MrRequest *request);
  * USD, c = clamp(log10(cost / 1e-6 USD) / 6, 0, 1) and
  * l = clamp(log10(latency / 100 ms) / 3, 0, 1); an unknown price has c = 1,
  * and with usd above 0 the utility -Infinity; an unknown quality counts as
- * 0.35.  Equal utilities (to 1e-6) go to the
- * cheaper, then the better, then the faster, then by former order, which is
- * by name.  Objectives with a floor put candidates of less than
- * quality_floor x the best expected quality behind all others.
- * provider.order puts its providers first, in that order; provider.sort
- * replaces all of that by price, latency or throughput.  Exploration goes
- * before all of them; see explore.c.
+ * 0.35.  Equal utilities (to 1e-6) go to the cheaper, then the better, then
+ * the faster, then by former order, which is by name.  Objectives with a floor
+ * put candidates of less than quality_floor x the best expected quality behind
+ * all others.  provider.order puts its providers first, in that order;
+ * provider.sort replaces all of that by price, latency or throughput.
+ * Exploration goes before all of them; see explore.c.
  */
 int
 mr_router_decide(const MrRequest *request, const MrPromptFeatures *features,
 				 MrCandidate *candidates, int ncandidates)
 {
 	MrPrediction prediction;
-	SortKey    *keys = palloc(sizeof(SortKey) * Max(ncandidates, 1));
-	double		least;
 
 	mr_prediction_init(&prediction, request, features);
 	mr_predict(&prediction, candidates, ncandidates);
+	return order_candidates(request, features, candidates, ncandidates);
+}
+
+/*
+ * The same for candidates that come with their expectations, from a decision
+ * that is past; what the prompt was is not known.
+ */
+int
+mr_router_reorder(const MrRequest *request, MrCandidate *candidates,
+				  int ncandidates)
+{
+	MrPromptFeatures unknown = {0};
+
+	return order_candidates(request, &unknown, candidates, ncandidates);
+}
+
+static int
+order_candidates(const MrRequest *request, const MrPromptFeatures *features,
+				 MrCandidate *candidates, int ncandidates)
+{
+	SortKey    *keys = palloc(sizeof(SortKey) * Max(ncandidates, 1));
+	double		least;
+
 	fill_utility(&request->objective, candidates, ncandidates);
 	for (int i = 0; i < ncandidates; i++)
 		candidates[i].excluded_by = mr_limits_check(request, features,
