@@ -125,6 +125,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
+	LOCK TABLE modelroute.preset IN SHARE ROW EXCLUSIVE MODE;
 	PERFORM modelroute.require_preset_owner(remove_preset.name, author);
 	DELETE FROM modelroute.preset p
 	WHERE p.name = remove_preset.name
