@@ -30,8 +30,8 @@ static void fill_entry(MrEvalsBuilder *builder, const MrEvalRow *row,
 static size_t array_bytes(const MrFeatures *features);
 static void add_sum(MrEvalsBuilder *builder, MrEvalEntry *entry, int model,
 					const MrEvalRow *row);
-static void add_pair(MrEvalsBuilder *builder, const MrEvalEntry *entry, int winner,
-					 int loser);
+static void add_pair(MrEvalsBuilder *builder, const MrEvalEntry *entry,
+					 int winner, int loser);
 static void halve(MrEvalsBuilder *builder);
 static void drop_prompts(MrEvalsBuilder *builder);
 static void drop_sums(MrEvalsBuilder *builder);
