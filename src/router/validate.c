@@ -501,15 +501,14 @@ try_margin(const Work *work, double margin, double *gain, double *gain_stderr)
 }
 
 /*
- * The least margin whose gain stands out most; none does: never leave the
- * best single model (I8).
+ * The least margin whose gain stands out; none does: never leave the best
+ * single model (I8).
  */
 static void
 choose_margin(Work *work)
 {
 	MrValidation *validation = work->validation;
 	double	   *mean = model_means(work);
-	double		best = 0;
 
 	for (int m = 1; m < work->held.nmodels; m++)
 		if (mean[m] > mean[validation->best_single])
@@ -522,12 +521,12 @@ choose_margin(Work *work)
 		double		gain_stderr;
 
 		try_margin(work, margins[i], &gain, &gain_stderr);
-		if (gain - MARGIN_STDERRS * gain_stderr <= best)
+		if (gain <= MARGIN_STDERRS * gain_stderr)
 			continue;
-		best = gain - MARGIN_STDERRS * gain_stderr;
 		validation->margin = margins[i];
 		validation->gain = gain;
 		validation->gain_stderr = gain_stderr;
+		break;
 	}
 	validation->router_quality = validation->single_quality
 		+ validation->gain;
