@@ -34,16 +34,15 @@ enum
 	AS_LAST
 };
 
-/* Where a hash stands in features->words, valid while stamp is current. */
+/* A hash that was met, valid while stamp is current. */
 typedef struct Slot
 {
 	uint32		hash;
-	uint16		index;
-	uint16		stamp;
+	uint32		stamp;
 } Slot;
 
 static Slot slots[TABLE_SLOTS];
-static uint16 current_stamp;
+static uint32 current_stamp;
 static uint32 slot_mask;
 static int	words_limit;
 
@@ -59,25 +58,26 @@ static void read_symbol(MrReading *reading, uint8 symbol);
 static void note_choice(MrReading *reading, const uint8 *next,
 						const uint8 *end);
 static bool add_token(MrReading *reading, uint64 hash);
-static bool add_hash(MrFeatures *features, uint64 hash, uint64 as);
+static bool add_hash(MrFeatureSpace *space, uint64 hash, uint64 as);
 static const uint8 *cut_back(const uint8 *start, const uint8 *at);
 static uint32 hash_task(const char *task);
 
 /*
- * Fills *features.  task is any text that names the kind of work, such as a
+ * Fills *space.  task is any text that names the kind of work, such as a
  * caller's option or the id of a query; NULL or empty is none.
  */
 void
 mr_features_read(const char *text, size_t bytes, const char *task,
-				 MrFeatures *features)
+				 MrFeatureSpace *space)
 {
 	const uint8 *start = (const uint8 *) text;
 	const uint8 *end = start + bytes;
-	MrReading	reading = {.features = features};
+	MrReading	reading = {.space = space};
 
-	features->bytes = bytes;
-	features->nwords = 0;
-	features->task = hash_task(task);
+	space->features.bytes = bytes;
+	space->features.nwords = 0;
+	space->features.words = space->words;
+	space->features.task = hash_task(task);
 	start_table(bytes);
 	if (bytes <= MR_FEATURE_HEAD_BYTES + MR_FEATURE_TAIL_BYTES)
 		read_span(&reading, start, end);
@@ -90,7 +90,7 @@ mr_features_read(const char *text, size_t bytes, const char *task,
 				  end);
 	}
 	if (reading.previous != 0)
-		add_hash(features, reading.previous, AS_LAST);
+		add_hash(space, reading.previous, AS_LAST);
 	mr_surface_fill(&reading);
 }
 
@@ -135,7 +135,7 @@ hash_task(const char *task)
 
 /*
  * Slots of an earlier reading are told by their stamp, so that nothing is
- * cleared but once in 65,535 readings.  A short prompt uses the first slots
+ * cleared but once in 2^32 readings.  A short prompt uses the first slots
  * only, which stay in the processor's nearest cache.
  */
 static void
@@ -279,7 +279,7 @@ read_word(MrReading *reading, const uint8 *next, const uint8 *end)
 	}
 	add_word(reading, next - start, count, hash);
 	if (next - start >= LONG_WORD_BYTES && (count & 0xFFFF) == 0)
-		add_hash(reading->features, stem, AS_STEM);
+		add_hash(reading->space, stem, AS_STEM);
 	return next;
 }
 
@@ -360,18 +360,18 @@ note_choice(MrReading *reading, const uint8 *next, const uint8 *end)
 static bool
 add_token(MrReading *reading, uint64 hash)
 {
-	MrFeatures *features = reading->features;
-	bool		fresh = add_hash(features, hash, AS_WORD);
+	MrFeatureSpace *space = reading->space;
+	bool		fresh = add_hash(space, hash, AS_WORD);
 
 	if (reading->previous != 0)
-		add_hash(features, reading->previous * 31 + hash, AS_PAIR);
+		add_hash(space, reading->previous * 31 + hash, AS_PAIR);
 	if (reading->tokens == 0)
 	{
-		add_hash(features, hash, AS_FIRST);
+		add_hash(space, hash, AS_FIRST);
 		reading->first = hash;
 	}
 	else if (reading->tokens == 1)
-		add_hash(features, reading->first * 31 + hash, AS_FIRST_PAIR);
+		add_hash(space, reading->first * 31 + hash, AS_FIRST_PAIR);
 	reading->tokens++;
 	reading->previous = hash;
 	return fresh;
@@ -382,7 +382,7 @@ add_token(MrReading *reading, uint64 hash)
  * out.
  */
 static bool
-add_hash(MrFeatures *features, uint64 hash, uint64 as)
+add_hash(MrFeatureSpace *space, uint64 hash, uint64 as)
 {
 	uint32		mixed = mix(hash + as * HASH_START);
 	uint32		at = mixed & slot_mask;
@@ -390,34 +390,13 @@ add_hash(MrFeatures *features, uint64 hash, uint64 as)
 	while (slots[at].stamp == current_stamp)
 	{
 		if (slots[at].hash == mixed)
-		{
-			features->words[slots[at].index].count++;
 			return false;
-		}
 		at = (at + 1) & slot_mask;
 	}
-	if (features->nwords == words_limit)
+	if (space->features.nwords == words_limit)
 		return true;
 	slots[at].hash = mixed;
 	slots[at].stamp = current_stamp;
-	slots[at].index = features->nwords;
-	features->words[features->nwords].hash = mixed;
-	features->words[features->nwords++].count = 1;
+	space->words[space->features.nwords++] = mixed;
 	return true;
-}
-
-float
-mr_features_tf(uint32 count)
-{
-	static const float tf[] = {
-		0, 1, 1.6931472f, 2.0986123f, 2.3862944f, 2.6094379f, 2.7917595f,
-		2.9459101f, 3.0794415f, 3.1972246f, 3.3025851f, 3.3978953f,
-		3.4849066f, 3.5649494f, 3.6390573f, 3.7080502f, 3.7725887f,
-		3.8332133f, 3.8903718f, 3.9444390f, 3.9957323f, 4.0445224f,
-		4.0910425f, 4.1354942f, 4.1780538f, 4.2188758f, 4.2580965f,
-		4.2958369f, 4.3322045f, 4.3672958f, 4.4011974f, 4.4339872f,
-		4.4657359f
-	};
-
-	return tf[Min(count, lengthof(tf) - 1)];
 }

@@ -26,30 +26,27 @@
 #define MR_SURFACE_KINDS		32
 #define MR_SURFACE_IDS			(MR_SURFACE_KINDS * MR_SURFACE_VALUES)
 
-typedef struct MrWordFeature
-{
-	uint32		hash;			/* a consumer's bucket is its upper bits */
-	uint32		count;			/* occurrences, at least 1 */
-} MrWordFeature;
-
+/* The features of one prompt; the arrays are somebody else's. */
 typedef struct MrFeatures
 {
 	size_t		bytes;			/* of the whole prompt, read or not */
-	double		difficulty;		/* h of mr_features_difficulty */
+	double		difficulty;		/* see surface.c; about -0.5 to 1 */
 	uint32		task;			/* hash of the task, 0 = none */
 	int			nwords;
 	int			nsurface;
-	uint16		surface[MR_SURFACE_KINDS];	/* ids, ascending */
-	MrWordFeature words[MR_FEATURE_WORDS_MAX];
+	const uint32 *words;		/* distinct hashes; a bucket is upper bits */
+	const uint16 *surface;		/* ids, ascending */
 } MrFeatures;
 
-extern void mr_features_read(const char *text, size_t bytes, const char *task,
-							 MrFeatures *features);
+/* Features with room for their arrays. */
+typedef struct MrFeatureSpace
+{
+	MrFeatures	features;		/* points into this struct */
+	uint16		surface[MR_SURFACE_KINDS];
+	uint32		words[MR_FEATURE_WORDS_MAX];
+} MrFeatureSpace;
 
-/*
- * The weight of a word that occurs count times before inverse document
- * frequency: 1 + ln(count), counts above 32 as 32.
- */
-extern float mr_features_tf(uint32 count);
+extern void mr_features_read(const char *text, size_t bytes, const char *task,
+							 MrFeatureSpace *space);
 
 #endif							/* MR_FEATURES_H */

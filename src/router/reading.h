@@ -28,7 +28,7 @@ enum
 /* What one pass over the text gathers beside the words. */
 typedef struct MrReading
 {
-	MrFeatures *features;
+	MrFeatureSpace *space;
 	uint32		tokens;
 	uint32		words;			/* tokens that are words */
 	uint32		distinct;		/* words met for the first time */

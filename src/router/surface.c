@@ -104,7 +104,7 @@ foreign_letters(const MrReading *reading)
 void
 mr_surface_fill(MrReading *reading)
 {
-	MrFeatures *features = reading->features;
+	MrFeatures *features = &reading->space->features;
 	uint32		letters = reading->letters + reading->digits;
 	int			value[SURFACE_KINDS] = {
 		[SURFACE_BYTES] = log_step(features->bytes),
@@ -138,8 +138,9 @@ mr_surface_fill(MrReading *reading)
 
 	StaticAssertStmt(SURFACE_KINDS <= MR_SURFACE_KINDS, "ids would overlap");
 	features->nsurface = SURFACE_KINDS;
+	features->surface = reading->space->surface;
 	for (int i = 0; i < SURFACE_KINDS; i++)
-		features->surface[i] = i * MR_SURFACE_VALUES
+		reading->space->surface[i] = i * MR_SURFACE_VALUES
 			+ Min(value[i], MR_SURFACE_VALUES - 1);
 	features->difficulty = difficulty_of(reading);
 }
@@ -151,7 +152,7 @@ mr_surface_fill(MrReading *reading)
 static double
 difficulty_of(const MrReading *reading)
 {
-	double		length = log1p((double) reading->features->bytes);
+	double		length = log1p((double) reading->space->features.bytes);
 	double		distinct = reading->words == 0 ? 1 :
 		(double) reading->distinct / reading->words;
 	uint32		flags = reading->flags;
