@@ -7,6 +7,7 @@
 #	make lint		check the style rules
 #	make format		rewrite the C sources in the project's layout
 #	make bench		run the benchmarks
+#	make categories	train the prompt classifier anew
 #	make dist		a release archive for PGXN
 #
 # These but dist work on a bare Debian 12: they do not need PGXS to be there
@@ -135,13 +136,16 @@ test:
 bench:
 	@bench/run.sh
 
+categories:
+	@training/run.sh
+
 lint:
 	@test/setup.sh
 	@perl test/lint/lint.pl
 
 format:
 	@test/setup.sh
-	@perl test/lint/format.pl $$(find src test bench -name '*.[ch]')
+	@perl test/lint/format.pl $$(find src test bench training -name '*.[ch]')
 	@perl test/lint/map.pl
 
 META.json: META.json.in $(EXTENSION).control
@@ -156,4 +160,4 @@ dist: META.json
 		--output=dist/$(DIST).zip HEAD
 
 .PHONY: all install installcheck uninstall clean
-.PHONY: demo test bench lint format dist upstream
+.PHONY: demo test bench categories lint format dist upstream

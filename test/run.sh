@@ -30,6 +30,7 @@ main()
 
 	part lint run_lint
 	part unit run_unit
+	part unit run_tap_scripts training/check.sh
 	part upstream run_tap_scripts test/upstream/selftest.sh
 	part fuzz run_tap_scripts test/fuzz/run.sh
 	part regress run_regress preloaded "shared_preload_libraries = modelroute"

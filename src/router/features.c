@@ -23,6 +23,10 @@
 #define STEM_BYTES 5			/* of a word of LONG_WORD_BYTES or more */
 #define LONG_WORD_BYTES 7
 
+/* The n of "n words", at most. */
+#define ASKED_DIGITS 5
+#define ASKED_THOUSANDS 99
+
 /* What a token is hashed as; mixed into the hash so that kinds differ. */
 enum
 {
@@ -50,6 +54,9 @@ static void start_table(size_t bytes);
 static void read_span(MrReading *reading, const uint8 *next, const uint8 *end);
 static const uint8 *read_word(MrReading *reading, const uint8 *next,
 							  const uint8 *end);
+static void note_number(MrReading *reading, const uint8 *next,
+						const uint8 *end);
+static void note_length(MrReading *reading);
 static void add_word(MrReading *reading, uint32 length, uint32 count,
 					 uint64 hash);
 static const uint8 *read_code_point(MrReading *reading, const uint8 *next,
@@ -91,6 +98,7 @@ mr_features_read(const char *text, size_t bytes, const char *task,
 	}
 	if (reading.previous != 0)
 		add_hash(space, reading.previous, AS_LAST);
+	space->features.asked_words = reading.asked_words;
 	mr_surface_fill(&reading);
 }
 
@@ -277,10 +285,39 @@ read_word(MrReading *reading, const uint8 *next, const uint8 *end)
 		hash = hash_byte(hash, *next < 0x80 ? folded[*next] :
 						 read_foreign(reading, next, start));
 	}
+	if ((count & 0xFFFF) == next - start)
+		note_number(reading, start, next);
 	add_word(reading, next - start, count, hash);
 	if (next - start >= LONG_WORD_BYTES && (count & 0xFFFF) == 0)
 		add_hash(reading->space, stem, AS_STEM);
 	return next;
+}
+
+/* A number of few digits, or what goes on after the comma of 1,200. */
+static void
+note_number(MrReading *reading, const uint8 *next, const uint8 *end)
+{
+	uint32		token = reading->tokens + 1;
+	uint32		number = 0;
+
+	if (end - next > ASKED_DIGITS)
+		return;
+	if (end - next == 3 && reading->number_token == token - 2 &&
+		next[-1] == ',' && counts[next[-2]] == COUNT_DIGIT)
+		number = Min(reading->number, ASKED_THOUSANDS);
+	for (; next < end; next++)
+		number = 10 * number + (*next - '0');
+	reading->number = number;
+	reading->number_token = token;
+}
+
+/* A word for words, with a number before it or one token further away. */
+static void
+note_length(MrReading *reading)
+{
+	if (reading->number_token > 0 &&
+		reading->tokens + 1 - reading->number_token <= 2)
+		reading->asked_words = Max(reading->asked_words, reading->number);
 }
 
 static void
@@ -301,6 +338,8 @@ add_word(MrReading *reading, uint32 length, uint32 count, uint64 hash)
 		uint32		classes = mr_lexicon_classes(hash);
 
 		reading->flags |= classes;
+		if (classes & MR_LEXICON_LENGTH)
+			note_length(reading);
 		if (reading->tokens == 0)
 			reading->opening = classes;
 	}

@@ -32,6 +32,7 @@ typedef struct MrFeatures
 	size_t		bytes;			/* of the whole prompt, read or not */
 	double		difficulty;		/* see surface.c; about -0.5 to 1 */
 	uint32		task;			/* hash of the task, 0 = none */
+	uint32		asked_words;	/* the largest n of "n words"; 0 = none */
 	int			nwords;
 	int			nsurface;
 	const uint32 *words;		/* distinct hashes; a bucket is upper bits */

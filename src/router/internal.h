@@ -11,10 +11,6 @@
 
 #include "router/router.h"
 
-/* Bytes that the classifier reads at most: the head and the tail. */
-#define MR_CLASSIFY_HEAD_BYTES	4096
-#define MR_CLASSIFY_TAIL_BYTES	2048
-
 /*
  * An endpoint without any quality prior is taken as average less one standard
  * error of such a guess, so that it never displaces a model that is known to
@@ -47,9 +43,7 @@ typedef struct MrPrediction
 	double		reasoning_factor;	/* for endpoints that can think */
 } MrPrediction;
 
-/* A declared kind of prompt or a classified one: fills category, probability */
-extern void mr_classify(const MrRequest *request, const char *text,
-						size_t bytes, MrPromptFeatures *features);
+extern void mr_classify(const MrRequest *request, MrPromptFeatures *features);
 
 extern void mr_prediction_init(MrPrediction *prediction,
 							   const MrRequest *request,

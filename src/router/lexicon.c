@@ -30,7 +30,10 @@ static const struct
 		"write explain translate summarize summarise list give describe "
 		"create generate implement solve calculate compute find prove "
 		"classify extract rewrite answer return convert complete compare "
-	"please show make provide identify determine evaluate"}
+	"please show make provide identify determine evaluate"},
+	{MR_LEXICON_LENGTH,
+		"word words worte wörter mots palabras palavras parole woorden ord "
+	"słów слов"}
 };
 
 static struct

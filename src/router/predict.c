@@ -4,8 +4,9 @@
  *	  cost, latency.
  *
  * This is the predictor by catalog facts: quality from category priors
- * weighted by the prompt's category probabilities, tokens from a table, cost
- * from prices, latency from what was measured lately drawn towards a prior.
+ * weighted by the prompt's category probabilities, tokens from the prompt or a
+ * table, cost from prices, latency from what was measured lately drawn towards
+ * a prior.
  */
 #include "postgres.h"
 
@@ -17,8 +18,8 @@
 
 /*
  * Output tokens that a model of ordinary verbosity writes, thinking not
- * counted.  Round figures from typical answer lengths; an endpoint's verbosity
- * scales them.
+ * counted, where nothing better is known than the category.  Round figures
+ * from typical answer lengths; an endpoint's verbosity scales them.
  */
 static const double category_output_tokens[MR_CATEGORIES] = {
 	[MR_CATEGORY_DEFAULT] = 300,
@@ -83,6 +84,8 @@ mr_prediction_init(MrPrediction *prediction, const MrRequest *request,
 		prediction->probability[prediction->ncategories++] = probability;
 		prediction->output_tokens += probability * category_output_tokens[i];
 	}
+	if (features->output_tokens > 0)
+		prediction->output_tokens = features->output_tokens;
 	if (request->reasoning_effort != NULL)
 		for (size_t i = 0; i < lengthof(efforts); i++)
 			if (strcmp(request->reasoning_effort, efforts[i].effort) == 0)

@@ -1,6 +1,7 @@
 /*
  * prompt.c
- *	  Reading a prompt: how many tokens it is, and which kind of prompt.
+ *	  Reading a prompt: how many tokens it is, what it looks like, and which
+ *	  kind of prompt.
  *
  * Nothing is allocated.  Any bytes are accepted: text that is not valid UTF-8
  * is counted and classified somehow, never misread.
@@ -66,6 +67,9 @@ static const uint8 byte_cost[BYTE_KINDS][16] = {
 	[BYTE_LEAD4] = {48, 50, 50, 40, 0, 40, 0, 48, 64, 128}
 };
 
+/* Too large for the stack of a decision, and read for one at a time. */
+static MrFeatureSpace last_reading;
+
 static int64 count_request_tokens(const MrRequest *request, const char *text,
 								  size_t bytes);
 static int64 count_string_tokens(const char *text);
@@ -88,7 +92,9 @@ mr_router_read_prompt(const MrRequest *request, MrPromptFeatures *features)
 	}
 	features->bytes = bytes;
 	features->input_tokens = count_request_tokens(request, text, bytes);
-	mr_classify(request, text + skip, bytes - skip, features);
+	mr_features_read(text + skip, bytes - skip, request->task, &last_reading);
+	features->reading = &last_reading.features;
+	mr_classify(request, features);
 }
 
 static int64

@@ -43,6 +43,9 @@ typedef struct MrReading
 	uint32		scripts[MR_SCRIPTS];
 	uint32		flags;			/* lexicon classes met */
 	uint32		opening;		/* lexicon classes of the first word */
+	uint32		asked_words;
+	uint32		number;			/* the last one of few digits */
+	uint32		number_token;	/* which token that was, from 1; 0 = none */
 	uint64		previous;		/* hash of the token before, 0 = none */
 	uint64		first;
 	uint8		last_byte;

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/request.h"
+#include "router/features.h"
 
 /* The most utility that an objective may ask for one US dollar. */
 #define MR_USD_WEIGHT_MAX	1e9
@@ -23,6 +24,10 @@ typedef struct MrPromptFeatures
 	int64		input_tokens;	/* estimate, prompt and system and messages */
 	MrCategory	category;		/* the most probable one */
 	double		probability[MR_CATEGORIES]; /* sums to 1 */
+	double		output_tokens;	/* expected of a model of ordinary verbosity;
+								 * 0 = what the categories let expect */
+	const MrFeatures *reading;	/* the router's own, good until the process
+								 * reads its next prompt */
 } MrPromptFeatures;
 
 /* Why a candidate cannot serve; the words of route_candidates.excluded_by. */

@@ -148,7 +148,7 @@ sub c_files { return files_like('src/*.c', 'src/*.h'); }
 
 sub all_c_files
 {
-	return files_like(map { ("$_/*.c", "$_/*.h") } qw(src test bench));
+	return files_like(map { ("$_/*.c", "$_/*.h") } qw(src test bench training));
 }
 
 1;

@@ -177,7 +177,7 @@ sub find_typedefs
 	chomp($includes);
 	$includes = '/usr/include/postgresql/15/server' unless -d $includes;
 	foreach my $file (@SYSTEM_HEADERS,
-		split(/\n/, `find src test bench '$includes' -name '*.[ch]' 2>/dev/null`))
+		split(/\n/, `find src test bench training '$includes' -name '*.[ch]' 2>/dev/null`))
 	{
 		push @names, typedefs_of(read_file($file)) if -f $file;
 	}

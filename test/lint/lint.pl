@@ -298,7 +298,8 @@ sub check_functions
 sub check_file_lengths
 {
 	foreach my $file (all_c_files(), files_like('test/*.sh', 'test/*.pl',
-			'test/*.pm', 'bench/*.sh', 'bench/*.pl', 'sql/parts/*.sql',
+			'test/*.pm', 'bench/*.sh', 'bench/*.pl', 'training/*.sh',
+			'sql/parts/*.sql',
 			'sql/parts/*.pl'))
 	{
 		my $lines = () = text_of($file) =~ /\n/g;
@@ -341,7 +342,7 @@ sub width_of
 sub check_heads
 {
 	foreach my $file (all_c_files(), files_like('Makefile', '.ci/run',
-			'test/*.sh', 'test/*.pl', 'test/*.pm', 'bench/*.sh'))
+			'test/*.sh', 'test/*.pl', 'test/*.pm', 'bench/*.sh', 'training/*.sh'))
 	{
 		my @lines = lines_of(text_of($file));
 		my $head  = join "\n", @lines[ 0 .. ($#lines < 7 ? $#lines : 7) ];

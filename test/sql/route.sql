@@ -31,7 +31,7 @@ UPDATE modelroute.endpoint SET first_token_ms = 1000, tokens_per_second = 50
 SELECT model, provider, category, quality, cost, worst_cost, latency_ms,
        input_tokens, output_tokens, objective, reason, fallbacks
   FROM modelroute.route('Write a Python function that merges two sorted lists.',
-                        options => '{"max_tokens": 1000}') \gx
+                        options => '{"max_tokens": 1000, "category": "code"}') \gx
 
 -- each objective has its own order
 SELECT objective, array_agg(provider || '/' || model ORDER BY rank) AS ranked
@@ -63,7 +63,7 @@ SELECT rank, model, provider,
        round((-0.2 * log((latency_ms / 100)::numeric) / 3), 6)
          = round(latency_term::numeric, 6) AS latency_term,
        abs(utility - quality_term - cost_term - latency_term) < 1e-12 AS utility
-  FROM modelroute.route_candidates('hello') ORDER BY rank;
+  FROM modelroute.route_candidates('hello', options => '{"category": "writing_chat"}') ORDER BY rank;
 SELECT bool_and(round(a.utility::numeric, 9) = round(b.utility::numeric, 9)) AS same_terms
   FROM modelroute.route_candidates('hello') a
   JOIN modelroute.route_candidates('hello', options => '{"exclude": "rt-big"}') b
@@ -119,7 +119,7 @@ ROLLBACK TO slash;
 SAVEPOINT unknown;
 SELECT modelroute.add_model('rt-new', 'rt-a');
 SELECT rank, model, quality, cost, worst_cost, output_tokens > 0 AS output
-  FROM modelroute.route_candidates('hello', 'quality') WHERE model IN ('rt-new', 'rt-small') ORDER BY rank;
+  FROM modelroute.route_candidates('hello', 'quality', '{"category": "writing_chat"}') WHERE model IN ('rt-new', 'rt-small') ORDER BY rank;
 SELECT excluded_by, excluded_detail
   FROM modelroute.route_candidates('hello', options => '{"max_cost": 1}', model => 'rt-new');
 SELECT excluded_by, excluded_detail
@@ -168,8 +168,8 @@ SELECT modelroute.route('hello', options => '{"on_error": "ignore"}');
 SELECT modelroute.route('hello', options => '{"response_format": {"type": "xml"}}');
 SELECT modelroute.route('hello', options => '{"extra": [1]}');
 SELECT modelroute.route('hello', options => '[]');
-SELECT (modelroute.route('hello', options => 'null')).model;
-SELECT (modelroute.route('hello', options => '{"max_cost": null, "models": null}')).model;
+SELECT (modelroute.route('hello', options => 'null')).objective;
+SELECT (modelroute.route('hello', options => '{"max_cost": null, "models": null}')).objective;
 
 -- objectives
 SELECT modelroute.route('hello', 'best');
