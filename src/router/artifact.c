@@ -389,6 +389,7 @@ fill_learned(const Reading *reading, const MrFeatures *features, int model,
 		+ difficulty * known->advantage;
 
 	learned->quality = Min(Max(known->mean + artifact->slope * around, 0), 1);
+	learned->mean = known->mean;
 	learned->quality_stderr =
 		sqrt(known->mean_stderr * known->mean_stderr
 			 + known->noise / artifact->lambda * reading->spread);

@@ -19,6 +19,7 @@ typedef struct MrLearned
 {
 	double		quality;		/* 0..1 */
 	double		quality_stderr;
+	double		mean;			/* quality over all training prompts */
 	double		output_tokens;	/* NaN = it has not seen any */
 	double		cost_usd;		/* NaN = it has not seen any */
 } MrLearned;

@@ -12,7 +12,6 @@
 
 #include "router/internal.h"
 
-static void move_to_front(MrCandidate *candidates, int place);
 static double unit_interval(uint64 random);
 static uint64 next_random(uint64 random);
 
@@ -29,7 +28,6 @@ mr_explore(const MrRequest *request, MrCandidate *candidates, int ncandidates)
 
 	for (int i = 0; i < ncandidates; i++)
 	{
-		candidates[i].explored = false;
 		candidates[i].propensity = get_float8_nan();
 		if (candidates[i].excluded_by == MR_EXCLUSION_NONE)
 			count++;
@@ -42,20 +40,9 @@ mr_explore(const MrRequest *request, MrCandidate *candidates, int ncandidates)
 								   request->explore, 1);
 	if (request->random != 0 &&
 		unit_interval(request->random) < request->explore)
-		move_to_front(candidates, (int)
-					  (unit_interval(next_random(request->random)) * count));
-}
-
-static void
-move_to_front(MrCandidate *candidates, int place)
-{
-	MrCandidate drawn = candidates[place];
-
-	if (place == 0)
-		return;
-	memmove(&candidates[1], &candidates[0], place * sizeof(MrCandidate));
-	candidates[0] = drawn;
-	candidates[0].explored = true;
+		mr_front_move(candidates, (int)
+					  (unit_interval(next_random(request->random)) * count),
+					  MR_FRONT_EXPLORED);
 }
 
 /* In 0 .. 1, 1 excluded. */

@@ -365,12 +365,6 @@ fill_beta(MrFit *fit, const MrFitTask *task, const float *target)
 	fit->beta_weight = BETA_FADES / (BETA_FADES + task->rows->nrows);
 }
 
-double
-mr_hardness(const MrFeatures *features)
-{
-	return Min(Max((features->difficulty - 0.15) / 0.2, -2.5), 2.5);
-}
-
 /* ----------
  * Typicality
  * ----------

@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "router/hardness.h"
 #include "router/ridge.h"
 #include "router/train.h"
 
@@ -89,11 +90,5 @@ mr_fitted_quality(const MrFit *fit, const MrFitted *fitted, int lambda,
 /* Words of many training prompts that this one holds, too: 0..1. */
 extern double mr_typicality(const uint32 *histogram, uint32 unknown,
 							int nrows);
-
-/*
- * How hard a prompt looks, centred and bounded: (h - 0.15) / 0.2 within
- * -2.5..2.5.
- */
-extern double mr_hardness(const MrFeatures *features);
 
 #endif							/* MR_FIT_H */

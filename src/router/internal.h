@@ -35,21 +35,29 @@
 typedef struct MrPrediction
 {
 	const MrRequest *request;
+	const MrBasis *basis;
 	int			ncategories;
 	MrCategory	category[MR_CATEGORIES];
 	double		probability[MR_CATEGORIES];
 	int64		input_tokens;
 	double		output_tokens;	/* of a model of ordinary verbosity */
 	double		reasoning_factor;	/* for endpoints that can think */
+	double		failure_factor; /* of 1 - quality, by the prompt's hardness */
 } MrPrediction;
 
 extern void mr_classify(const MrRequest *request, MrPromptFeatures *features);
 
 extern void mr_prediction_init(MrPrediction *prediction,
 							   const MrRequest *request,
-							   const MrPromptFeatures *features);
+							   const MrPromptFeatures *features,
+							   const MrBasis *basis);
 extern void mr_predict(const MrPrediction *prediction,
 					   MrCandidate *candidates, int ncandidates);
+extern void mr_front_move(MrCandidate *candidates, int place, MrFront why);
+extern void mr_front_choose(const MrRequest *request, const MrBasis *basis,
+							MrCandidate *candidates, int ncandidates);
+extern const char *mr_front_reason(const MrRequest *request,
+								   const MrCandidate *candidates);
 extern double mr_predict_ms_per_token(const MrCandidate *candidate);
 
 /* Who might be first, and who is: sorted candidates, before their ranks. */
@@ -63,12 +71,17 @@ extern const char *mr_limits_detail(const MrRequest *request,
 									const MrPromptFeatures *features,
 									const MrCandidate *candidate);
 
-/* Unknown quality as the utility counts it. */
+/* A quality as the utility counts it: an unknown one is pessimistic. */
+static inline double
+mr_known_quality(double quality)
+{
+	return isnan(quality) ? MR_UNKNOWN_QUALITY - MR_UNKNOWN_STDERR : quality;
+}
+
 static inline double
 mr_effective_quality(const MrCandidate *candidate)
 {
-	return isnan(candidate->quality)
-		? MR_UNKNOWN_QUALITY - MR_UNKNOWN_STDERR : candidate->quality;
+	return mr_known_quality(candidate->quality);
 }
 
 #endif							/* MR_ROUTER_INTERNAL_H */

@@ -14,6 +14,7 @@
 
 #include "utils/float.h"
 
+#include "router/hardness.h"
 #include "router/internal.h"
 
 /*
@@ -52,11 +53,19 @@ static const struct
 /* Calls after which measured latency weighs as much as the prior. */
 #define LATENCY_PRIOR_CALLS			5.0
 
+/* Of failures, for each unit of the prompt's hardness. */
+#define HARDNESS_SLOPE				0.2
+
+#define COST_MAX_USD				1e6 /* fits pico-USD in 64 bits */
+
 /* Standard error, on the logit scale, of a prior that states none. */
 #define DEFAULT_STDERR_LOGIT		0.5
 
 static void predict_quality(const MrPrediction *prediction,
 							MrCandidate *candidate);
+static void predict_ability(const MrPrediction *prediction,
+							MrCandidate *candidate);
+static double clip(double quality);
 static void predict_tokens(const MrPrediction *prediction,
 						   MrCandidate *candidate);
 static void predict_cost(const MrPrediction *prediction,
@@ -67,9 +76,12 @@ static int64 output_limit(const MrRequest *request,
 
 void
 mr_prediction_init(MrPrediction *prediction, const MrRequest *request,
-				   const MrPromptFeatures *features)
+				   const MrPromptFeatures *features, const MrBasis *basis)
 {
 	prediction->request = request;
+	prediction->basis = basis;
+	prediction->failure_factor =
+		1 + HARDNESS_SLOPE * mr_hardness(features->reading);
 	prediction->ncategories = 0;
 	prediction->input_tokens = features->input_tokens;
 	prediction->output_tokens = 0;
@@ -111,28 +123,57 @@ mr_predict(const MrPrediction *prediction, MrCandidate *candidates,
 }
 
 /*
- * quality = sum of p(c) quality[c] over the categories c; a category without
- * a prior takes that of DEFAULT.  The standard error is the same sum over
- * q(1-q) se, the delta method's from the logit scale; errors of one model are
- * taken as fully correlated.  Summed as differences from DEFAULT, so that equal
- * priors give exactly their value.
+ * What was learned; else quality = 1 - (1 - a) (1 + 0.2 h): the ability a of
+ * the model for this kind of prompt, and the prompt's hardness h in -2.5..2.5,
+ * which multiplies failures (as in item response theory, all models fail more
+ * on harder items, weak ones by more).
  */
 static inline void
 predict_quality(const MrPrediction *prediction, MrCandidate *candidate)
 {
+	const MrBasis *basis = prediction->basis;
+	double		factor = prediction->failure_factor;
+
+	if (candidate->learned != NULL)
+	{
+		candidate->quality = candidate->learned->quality;
+		candidate->quality_stderr = candidate->learned->quality_stderr;
+		candidate->typical_quality = candidate->learned->mean;
+		return;
+	}
+	predict_ability(prediction, candidate);
+	if (isnan(candidate->quality))
+		return;
+	candidate->typical_quality = clip(candidate->typical_quality
+									  + basis->prior_shift);
+	candidate->quality = clip(1 - factor * (1 - candidate->quality
+											- basis->prior_shift));
+	candidate->quality_stderr = factor * hypot(candidate->quality_stderr,
+											   basis->prior_stderr);
+}
+
+/*
+ * a = sum of p(c) quality[c] over the categories c; a category without a prior
+ * takes that of DEFAULT.  The standard error is the same sum over q(1-q) se,
+ * the delta method's from the logit scale; errors of one model are taken as
+ * fully correlated.  Summed as differences from DEFAULT, so that equal priors
+ * give exactly their value.  NaN without any prior.
+ */
+static inline void
+predict_ability(const MrPrediction *prediction, MrCandidate *candidate)
+{
 	const MrEndpoint *endpoint = candidate->endpoint;
 	double		base = endpoint->quality[MR_CATEGORY_DEFAULT];
-	double		quality = 0;
+	double		ability = 0;
 	double		stderr_sum = 0;
 
 	for (int i = 0; isnan(base) && i < MR_CATEGORIES; i++)
 		base = endpoint->quality[i];
+	candidate->typical_quality = base;
+	candidate->quality = base;
+	candidate->quality_stderr = base;
 	if (isnan(base))
-	{
-		candidate->quality = get_float8_nan();
-		candidate->quality_stderr = get_float8_nan();
 		return;
-	}
 	for (int i = 0; i < prediction->ncategories; i++)
 	{
 		MrCategory	category = prediction->category[i];
@@ -143,21 +184,30 @@ predict_quality(const MrPrediction *prediction, MrCandidate *candidate)
 			q = base;
 		if (isnan(se))
 			se = DEFAULT_STDERR_LOGIT;
-		quality += prediction->probability[i] * (q - base);
+		ability += prediction->probability[i] * (q - base);
 		stderr_sum += prediction->probability[i] * q * (1 - q) * se;
 	}
-	candidate->quality = Min(Max(base + quality, 0), 1);
+	candidate->quality += ability;
 	candidate->quality_stderr = stderr_sum;
+}
+
+static inline double
+clip(double quality)
+{
+	return Min(Max(quality, 0), 1);
 }
 
 static inline void
 predict_tokens(const MrPrediction *prediction, MrCandidate *candidate)
 {
 	const MrEndpoint *endpoint = candidate->endpoint;
+	const MrLearned *learned = candidate->learned;
 	double		tokens = prediction->output_tokens;
 	int64		limit = output_limit(prediction->request, endpoint);
 
-	if (endpoint->verbosity > 0)
+	if (learned != NULL && !isnan(learned->output_tokens))
+		tokens = learned->output_tokens;
+	else if (endpoint->verbosity > 0)
 		tokens *= endpoint->verbosity;
 	if (endpoint->capabilities & MR_CAPABILITY_REASONING)
 		tokens *= prediction->reasoning_factor;
@@ -189,11 +239,18 @@ predict_cost(const MrPrediction *prediction, MrCandidate *candidate)
 		.output = candidate->output_tokens
 	};
 
+	const MrLearned *learned = candidate->learned;
+
 	candidate->cost_picousd = MR_COST_UNKNOWN;
 	candidate->worst_cost_picousd = MR_COST_UNKNOWN;
+	if (endpoint->has_price)
+		candidate->cost_picousd = mr_price_cost(&endpoint->price, &usage);
+	if (learned != NULL && learned->cost_usd < COST_MAX_USD &&
+		(candidate->cost_picousd == MR_COST_UNKNOWN ||
+		 isnan(learned->output_tokens)))
+		candidate->cost_picousd = (int64) (learned->cost_usd * 1e12 + 0.5);
 	if (!endpoint->has_price)
 		return;
-	candidate->cost_picousd = mr_price_cost(&endpoint->price, &usage);
 	candidate->worst_cost_picousd =
 		mr_price_worst_cost(&endpoint->price, prediction->input_tokens,
 							output_limit(prediction->request, endpoint));

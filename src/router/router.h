@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/request.h"
+#include "router/artifact.h"
 #include "router/features.h"
 
 /* The most utility that an objective may ask for one US dollar. */
@@ -63,11 +64,33 @@ typedef struct MrObserved
 	double		latency_ms;		/* whole call */
 } MrObserved;
 
+/* What the candidates' expectations rest on. */
+typedef struct MrBasis
+{
+	double		margin;			/* quality that another model must gain over
+								 * the best single one; NaN = as much as the
+								 * standard errors of both */
+	double		prior_shift;	/* added to the prior of a model that the
+								 * router has not seen */
+	double		prior_stderr;	/* of that */
+} MrBasis;
+
+/* Why a candidate stands first though the order did not put it there. */
+typedef enum MrFront
+{
+	MR_FRONT_ORDER = 0,			/* it did */
+	MR_FRONT_SINGLE,			/* the best single model (I8) */
+	MR_FRONT_STRONG,			/* of a pair with a threshold */
+	MR_FRONT_WEAK,
+	MR_FRONT_EXPLORED			/* by chance */
+} MrFront;
+
 typedef struct MrCandidate
 {
 	/* in */
 	const MrEndpoint *endpoint;
 	MrObserved	observed;
+	const MrLearned *learned;	/* NULL = the router has not seen the model */
 
 	/* in: set by the caller for what the router cannot know; out: the rest */
 	MrExclusion excluded_by;
@@ -77,6 +100,7 @@ typedef struct MrCandidate
 	int			rank;			/* 1 = first choice; 0 = excluded */
 	double		quality;		/* expected, 0..1; NaN = unknown */
 	double		quality_stderr;
+	double		typical_quality;	/* over all prompts; NaN = unknown */
 	int64		output_tokens;	/* expected */
 	int64		cost_picousd;	/* expected; MR_COST_UNKNOWN */
 	int64		worst_cost_picousd; /* at max_tokens or the model's limit */
@@ -86,7 +110,7 @@ typedef struct MrCandidate
 	double		latency_term;
 	double		utility;
 	double		propensity;		/* probability to be first; NaN = excluded */
-	bool		explored;		/* first by chance, not by its utility */
+	MrFront		front;
 	const char *reason;			/* why this place */
 } MrCandidate;
 
@@ -94,6 +118,7 @@ extern void mr_router_read_prompt(const MrRequest *request,
 								  MrPromptFeatures *features);
 extern int	mr_router_decide(const MrRequest *request,
 							 const MrPromptFeatures *features,
+							 const MrBasis *basis,
 							 MrCandidate *candidates, int ncandidates);
 extern int	mr_router_reorder(const MrRequest *request,
 							  MrCandidate *candidates, int ncandidates);

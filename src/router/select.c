@@ -37,7 +37,8 @@ typedef struct SortKey
 
 static int	order_candidates(const MrRequest *request,
 							 const MrPromptFeatures *features,
-							 MrCandidate *candidates, int ncandidates);
+							 const MrBasis *basis, MrCandidate *candidates,
+							 int ncandidates);
 static void fill_utility(const MrObjective *objective,
 						 MrCandidate *candidates, int ncandidates);
 static double floor_quality(const MrRequest *request,
@@ -82,17 +83,21 @@ static const char *order_word(const MrRequest *request);
  * put candidates of less than quality_floor x the best expected quality behind
  * all others.  provider.order puts its providers first, in that order;
  * provider.sort replaces all of that by price, latency or throughput.
- * Exploration goes before all of them; see explore.c.
+ * Before all of them go the best single model where the gain over it is
+ * unsure, the choice of a pair by a threshold (both in front.c), and
+ * exploration (explore.c).
  */
 int
 mr_router_decide(const MrRequest *request, const MrPromptFeatures *features,
-				 MrCandidate *candidates, int ncandidates)
+				 const MrBasis *basis, MrCandidate *candidates,
+				 int ncandidates)
 {
 	MrPrediction prediction;
 
-	mr_prediction_init(&prediction, request, features);
+	mr_prediction_init(&prediction, request, features, basis);
 	mr_predict(&prediction, candidates, ncandidates);
-	return order_candidates(request, features, candidates, ncandidates);
+	return order_candidates(request, features, basis, candidates,
+							ncandidates);
 }
 
 /*
@@ -105,12 +110,13 @@ mr_router_reorder(const MrRequest *request, MrCandidate *candidates,
 {
 	MrPromptFeatures unknown = {0};
 
-	return order_candidates(request, &unknown, candidates, ncandidates);
+	return order_candidates(request, &unknown, NULL, candidates, ncandidates);
 }
 
 static int
 order_candidates(const MrRequest *request, const MrPromptFeatures *features,
-				 MrCandidate *candidates, int ncandidates)
+				 const MrBasis *basis, MrCandidate *candidates,
+				 int ncandidates)
 {
 	SortKey    *keys = palloc(sizeof(SortKey) * Max(ncandidates, 1));
 	double		least;
@@ -128,6 +134,7 @@ order_candidates(const MrRequest *request, const MrPromptFeatures *features,
 	sort_keys(keys, ncandidates, candidates);
 	apply_order(candidates, keys, ncandidates);
 	pfree(keys);
+	mr_front_choose(request, basis, candidates, ncandidates);
 	mr_explore(request, candidates, ncandidates);
 	return assign_ranks(request, candidates, ncandidates);
 }
@@ -391,8 +398,10 @@ rank_reason(const MrRequest *request, const MrCandidate *candidates,
 	const MrCandidate *candidate = &candidates[place];
 	const char *word = order_word(request);
 
-	if (candidate->explored)
+	if (candidate->front == MR_FRONT_EXPLORED)
 		return psprintf("explored: drawn by chance, not by %s", word);
+	if (candidate->front != MR_FRONT_ORDER)
+		return mr_front_reason(request, candidates);
 	if (request->provider.sort == NULL && request->provider.order != NULL)
 	{
 		int32		listed = provider_place(request->provider.order,
