@@ -7,13 +7,13 @@
 #include <math.h>
 
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
 
 #include "api/option_values.h"
 #include "api/options.h"
+#include "base/text.h"
 
 #define INT64_BOUND 9.2e18		/* so that rounding cannot overflow */
 
@@ -364,19 +364,4 @@ quote_json(const JsonbValue *value)
 	escape_json(&out, pnstrdup(value->val.string.val,
 							   value->val.string.len));
 	return out.data;
-}
-
-/*
- * A NUL-terminated copy, so that it may be kept.  Raises 22021 for bytes that
- * are not valid UTF-8 where the server does not check (SQL_ASCII).
- */
-char *
-mr_text_to_utf8(const char *value, size_t bytes, size_t *utf8_bytes)
-{
-	char	   *utf8 = pg_server_to_any(value, (int) bytes, PG_UTF8);
-	size_t		length = utf8 == value ? bytes : strlen(utf8);
-
-	if (utf8_bytes != NULL)
-		*utf8_bytes = length;
-	return utf8 == value ? pnstrdup(value, bytes) : utf8;
 }

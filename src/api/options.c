@@ -9,7 +9,6 @@
 
 #include <math.h>
 
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/numeric.h"
@@ -17,6 +16,7 @@
 #include "api/options.h"
 #include "api/option_values.h"
 #include "base/guc.h"
+#include "base/text.h"
 #include "provider/provider.h"
 #include "router/router.h"
 
