@@ -21,7 +21,7 @@ static const MrOptionRow *find_row(const MrOptionTable *table,
 								   const char *name);
 static void raise_unknown(const MrOptionTable *table, const char *name)
 			pg_attribute_noreturn();
-static void set_field(MrRequest *request, const MrOptionRow *row,
+static void set_field(void *target, const MrOptionRow *row,
 					  const MrOption *option);
 static void raise_type(const MrOption *option, const char *expected)
 			pg_attribute_noreturn();
@@ -29,11 +29,8 @@ static const char *type_name(const JsonbValue *value);
 static MrStrings read_array(const MrOption *option, int max_strings);
 static char *quote_json(const JsonbValue *value);
 
-/*
- * Set a field of the request for each member of an object that is not null.
- */
 void
-mr_options_read(MrRequest *request, const MrOptionTable *table,
+mr_options_read(void *target, const MrOptionTable *table,
 				JsonbContainer *object)
 {
 	JsonbIterator *iterator;
@@ -59,7 +56,7 @@ mr_options_read(MrRequest *request, const MrOptionTable *table,
 			if (row == NULL)
 				raise_unknown(table, name);
 			if (value.type != jbvNull)
-				set_field(request, row, &option);
+				set_field(target, row, &option);
 		}
 	}
 }
@@ -89,14 +86,14 @@ raise_unknown(const MrOptionTable *table, const char *name)
 }
 
 static void
-set_field(MrRequest *request, const MrOptionRow *row, const MrOption *option)
+set_field(void *target, const MrOptionRow *row, const MrOption *option)
 {
-	void	   *field = (char *) request + row->offset;
+	void	   *field = (char *) target + row->offset;
 
 	switch (row->kind)
 	{
 		case MR_OPTION_CUSTOM:
-			row->set(request, option);
+			row->set(target, option);
 			break;
 		case MR_OPTION_TEXT:
 			*(const char **) field =

@@ -23,22 +23,22 @@
 #define MAX_NUMBER	1e15		/* of options without a bound of their own */
 #define INT_BOUND	2147483647.0
 
-static void set_models(MrRequest *request, const MrOption *option);
-static void set_objective(MrRequest *request, const MrOption *option);
-static void set_provider(MrRequest *request, const MrOption *option);
-static void set_max_price(MrRequest *request, const MrOption *option);
-static void set_provider_sort(MrRequest *request, const MrOption *option);
-static void set_allow_fallbacks(MrRequest *request, const MrOption *option);
-static void set_capabilities(MrRequest *request, const MrOption *option);
-static void set_category(MrRequest *request, const MrOption *option);
-static void set_seed(MrRequest *request, const MrOption *option);
-static void set_reasoning_effort(MrRequest *request, const MrOption *option);
-static void set_stop(MrRequest *request, const MrOption *option);
-static void set_extra(MrRequest *request, const MrOption *option);
-static void set_tools(MrRequest *request, const MrOption *option);
-static void set_tool_choice(MrRequest *request, const MrOption *option);
-static void set_response_format(MrRequest *request, const MrOption *option);
-static void set_on_error(MrRequest *request, const MrOption *option);
+static void set_models(void *target, const MrOption *option);
+static void set_objective(void *target, const MrOption *option);
+static void set_provider(void *target, const MrOption *option);
+static void set_max_price(void *target, const MrOption *option);
+static void set_provider_sort(void *target, const MrOption *option);
+static void set_allow_fallbacks(void *target, const MrOption *option);
+static void set_capabilities(void *target, const MrOption *option);
+static void set_category(void *target, const MrOption *option);
+static void set_seed(void *target, const MrOption *option);
+static void set_reasoning_effort(void *target, const MrOption *option);
+static void set_stop(void *target, const MrOption *option);
+static void set_extra(void *target, const MrOption *option);
+static void set_tools(void *target, const MrOption *option);
+static void set_tool_choice(void *target, const MrOption *option);
+static void set_response_format(void *target, const MrOption *option);
+static void set_on_error(void *target, const MrOption *option);
 
 #define FIELD(type, field) \
 	.kind = MR_OPTION_##type, .offset = offsetof(MrRequest, field)
@@ -235,8 +235,9 @@ mr_request_set_objective(MrRequest *request, const char *objective)
 }
 
 static void
-set_objective(MrRequest *request, const MrOption *option)
+set_objective(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	MrObjective *objective = &request->objective;
 
 	if (option->value->type == jbvString)
@@ -256,16 +257,20 @@ set_objective(MrRequest *request, const MrOption *option)
  * An empty list would match no model.
  */
 static void
-set_models(MrRequest *request, const MrOption *option)
+set_models(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	request->models = mr_option_strings(option, MR_OPTION_LIST_MAX);
 	if (request->models[0] == NULL)
 		mr_option_bad(option, "The list must not be empty.");
 }
 
 static void
-set_provider(MrRequest *request, const MrOption *option)
+set_provider(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	mr_options_read(request, &provider_table,
 					mr_option_object(option, "an object"));
 	if (request->provider.only != NULL && request->provider.only[0] == NULL)
@@ -273,15 +278,18 @@ set_provider(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_max_price(MrRequest *request, const MrOption *option)
+set_max_price(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	mr_options_read(request, &max_price_table,
 					mr_option_object(option, "an object"));
 }
 
 static void
-set_provider_sort(MrRequest *request, const MrOption *option)
+set_provider_sort(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	static const char *const words[] = {"price", "latency", "throughput"};
 
 	request->provider.sort =
@@ -289,14 +297,17 @@ set_provider_sort(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_allow_fallbacks(MrRequest *request, const MrOption *option)
+set_allow_fallbacks(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	request->provider.no_fallbacks = !mr_option_bool(option);
 }
 
 static void
-set_capabilities(MrRequest *request, const MrOption *option)
+set_capabilities(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	MrStrings	names = mr_option_strings(option, MR_OPTION_LIST_MAX);
 
 	for (; *names != NULL; names++)
@@ -311,8 +322,10 @@ set_capabilities(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_category(MrRequest *request, const MrOption *option)
+set_category(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	if (!mr_category_parse(mr_option_text(option, MR_OPTION_TEXT_MAX_BYTES),
 						   &request->category))
 		mr_option_bad(option, "Categories are default, code, math, reasoning, "
@@ -322,15 +335,18 @@ set_category(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_seed(MrRequest *request, const MrOption *option)
+set_seed(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	request->seed = mr_option_int64(option);
 	request->has_seed = true;
 }
 
 static void
-set_reasoning_effort(MrRequest *request, const MrOption *option)
+set_reasoning_effort(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	static const char *const words[] = {
 		"none", "minimal", "low", "medium", "high", "xhigh", "max"
 	};
@@ -340,8 +356,10 @@ set_reasoning_effort(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_stop(MrRequest *request, const MrOption *option)
+set_stop(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	request->stop = mr_option_strings(option, MR_STOP_MAX);
 	if (request->stop[0] == NULL)
 		request->stop = NULL;
@@ -351,8 +369,9 @@ set_stop(MrRequest *request, const MrOption *option)
  * Any field of the provider's body but those that this call decides.
  */
 static void
-set_extra(MrRequest *request, const MrOption *option)
+set_extra(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	JsonbContainer *object = mr_option_object(option, "an object");
 	JsonbIterator *iterator = JsonbIteratorInit(object);
 	JsonbIteratorToken token;
@@ -377,15 +396,18 @@ set_extra(MrRequest *request, const MrOption *option)
  * An empty list of tools is none.
  */
 static void
-set_tools(MrRequest *request, const MrOption *option)
+set_tools(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	if (mr_option_array_length(option, "an array of tools") > 0)
 		request->tools_json = mr_option_json(option);
 }
 
 static void
-set_tool_choice(MrRequest *request, const MrOption *option)
+set_tool_choice(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	static const char *const words[] = {"auto", "none", "required"};
 
 	if (option->value->type == jbvString)
@@ -396,8 +418,9 @@ set_tool_choice(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_response_format(MrRequest *request, const MrOption *option)
+set_response_format(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	static const char *const words[] = {"text", "json_object", "json_schema"};
 	JsonbContainer *object = mr_option_object(option, "an object");
 	JsonbValue	type;
@@ -413,8 +436,9 @@ set_response_format(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_on_error(MrRequest *request, const MrOption *option)
+set_on_error(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	static const char *const words[] = {"raise", "null"};
 
 	request->on_error =
