@@ -29,6 +29,17 @@ static const char *type_name(const JsonbValue *value);
 static MrStrings read_array(const MrOption *option, int max_strings);
 static char *quote_json(const JsonbValue *value);
 
+bool
+mr_options_given(Jsonb *options)
+{
+	JsonbValue	scalar;
+
+	return options != NULL &&
+		!(JB_ROOT_IS_SCALAR(options) &&
+		  JsonbExtractScalar(&options->root, &scalar) &&
+		  scalar.type == jbvNull);
+}
+
 void
 mr_options_read(void *target, const MrOptionTable *table,
 				JsonbContainer *object)
@@ -42,7 +53,7 @@ mr_options_read(void *target, const MrOptionTable *table,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("options must be a JSON object"),
-				 errhint("For example '{\"max_cost\": 0.01}'.")));
+				 errhint("For example '%s'.", table->example)));
 	iterator = JsonbIteratorInit(object);
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 	{

@@ -32,6 +32,7 @@ typedef struct MrOptionTable
 	const char *prefix;			/* of the names in messages: "provider." */
 	const MrOptionRow *rows;	/* in order of name */
 	int			nrows;
+	const char *example;		/* of a whole object, for the HINT */
 } MrOptionTable;
 
 /* One field as it was found. */
@@ -51,6 +52,9 @@ struct MrOptionRow
 	double		maximum;
 	void		(*set) (void *target, const MrOption *option);
 };
+
+/* Whether an argument is neither NULL nor, which is the same, a JSON null. */
+extern bool mr_options_given(Jsonb *options);
 
 /*
  * Set a field of the target, a struct that the table's offsets are in, for

@@ -103,15 +103,14 @@ static const MrOptionRow weight_rows[] = {
 };
 
 static const MrOptionTable options_table =
-{"", option_rows, lengthof(option_rows)};
+{"", option_rows, lengthof(option_rows), "{\"max_cost\": 0.01}"};
 static const MrOptionTable provider_table =
-{"provider.", provider_rows, lengthof(provider_rows)};
+{"provider.", provider_rows, lengthof(provider_rows), NULL};
 static const MrOptionTable max_price_table =
-{"provider.max_price.", max_price_rows, lengthof(max_price_rows)};
+{"provider.max_price.", max_price_rows, lengthof(max_price_rows), NULL};
 static const MrOptionTable weight_table =
-{"objective.", weight_rows, lengthof(weight_rows)};
+{"objective.", weight_rows, lengthof(weight_rows), NULL};
 
-static bool is_json_null(Jsonb *value);
 static void set_defaults(MrRequest *request, MrOnError on_error);
 static void infer_capabilities(MrRequest *request);
 
@@ -150,21 +149,11 @@ mr_request_init(MrRequest *request, text *model, Jsonb *options,
 					 errmsg("model must not be empty"),
 					 errhint("Give a model, provider/model, or 'auto'.")));
 	}
-	if (options != NULL && !is_json_null(options))
+	if (mr_options_given(options))
 		mr_options_read(request, &options_table, &options->root);
 	if (request->objective.name == NULL)
 		mr_request_set_objective(request, mr_guc_objective);
 	infer_capabilities(request);
-}
-
-static bool
-is_json_null(Jsonb *value)
-{
-	JsonbValue	scalar;
-
-	return JB_ROOT_IS_SCALAR(value) &&
-		JsonbExtractScalar(&value->root, &scalar) &&
-		scalar.type == jbvNull;
 }
 
 static void
