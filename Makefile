@@ -28,7 +28,8 @@ SOURCES = $(sort $(wildcard src/*.c src/*/*.c))
 OBJS = $(SOURCES:.c=.o)
 
 PG_CPPFLAGS = -Isrc
-PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -MMD -MP
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -MMD -MP \
+	-ffp-contract=off
 SHLIB_LINK = -lcurl -lcjson -Wl,--version-script=src/exports.map
 
 ifdef SANITIZE
@@ -79,6 +80,9 @@ PROVE_FLAGS += -I test/t/lib
 ifdef SANITIZE
 override CPPFLAGS += -U_FORTIFY_SOURCE
 endif
+
+# The inner loops over models.
+src/router/ridge.o src/router/artifact.o: CFLAGS += $(CFLAGS_VECTORIZE)
 
 # Objects are built again when the compiler or its flags change.
 BUILD_FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(SHLIB_LINK)

@@ -19,6 +19,7 @@ CREATE TABLE modelroute.audit (
 	query_id bigint,
 	requested_model text NOT NULL,
 	objective text,
+	router text,
 	model text,
 	provider text,
 	category text,
@@ -41,6 +42,7 @@ CREATE TABLE modelroute.audit (
 	error text,
 	expected_quality double precision,
 	expected_cost numeric,
+	propensity double precision,
 	started_at timestamptz NOT NULL,
 	route_us bigint,
 	queue_us bigint,
@@ -64,12 +66,13 @@ COMMENT ON COLUMN modelroute.audit.database IS 'The database the call was made i
 COMMENT ON COLUMN modelroute.audit.application IS 'application_name of the session.';
 COMMENT ON COLUMN modelroute.audit.backend_pid IS 'Process id of the backend that made the call.';
 COMMENT ON COLUMN modelroute.audit.query_id IS 'Query identifier of the calling statement, as in pg_stat_statements; NULL unless compute_query_id is on.';
-COMMENT ON COLUMN modelroute.audit.requested_model IS 'The model argument: auto, a model, or provider/model.';
+COMMENT ON COLUMN modelroute.audit.requested_model IS 'The model argument: auto, a model, provider/model, @preset, or router-<name>-<threshold>.';
 COMMENT ON COLUMN modelroute.audit.objective IS 'The objective that ordered the candidates.';
+COMMENT ON COLUMN modelroute.audit.router IS 'The router that predicted quality: default, or name:version.';
 COMMENT ON COLUMN modelroute.audit.model IS 'The model that gave the reply, or the last one tried.';
 COMMENT ON COLUMN modelroute.audit.provider IS 'The provider that gave the reply, or the last one tried.';
 COMMENT ON COLUMN modelroute.audit.category IS 'The kind of prompt that the router saw.';
-COMMENT ON COLUMN modelroute.audit.decision IS 'The decision: "candidates" by rank (at most 8) with model, provider, quality, cost (USD), latency_ms and utility; "considered", the number of endpoints; "excluded", how many for each reason.';
+COMMENT ON COLUMN modelroute.audit.decision IS 'The decision: "candidates" in the order of their turn (at most 8) with model, provider, quality, cost (USD), latency_ms and utility; "considered", the number of endpoints; "excluded", how many for each reason; "model", when one was asked for; "messages", how many, when there was no prompt; "max_tokens" and "capabilities" that the request needed.';
 COMMENT ON COLUMN modelroute.audit.tag IS 'Option tag of the call.';
 COMMENT ON COLUMN modelroute.audit.ref IS 'Option ref of the call: a key of the caller''s own, to join with.';
 COMMENT ON COLUMN modelroute.audit.task IS 'Option task of the call.';
@@ -88,6 +91,7 @@ COMMENT ON COLUMN modelroute.audit.error_code IS 'SQLSTATE that the call raised,
 COMMENT ON COLUMN modelroute.audit.error IS 'What went wrong, in the provider''s words where there are any; never a secret.';
 COMMENT ON COLUMN modelroute.audit.expected_quality IS 'Quality the router expected of the model in model, 0..1.';
 COMMENT ON COLUMN modelroute.audit.expected_cost IS 'Cost the router expected, USD.';
+COMMENT ON COLUMN modelroute.audit.propensity IS 'Probability with which the candidate that stands first in decision was put there; NULL without option explore.';
 COMMENT ON COLUMN modelroute.audit.started_at IS 'When the call began.';
 COMMENT ON COLUMN modelroute.audit.route_us IS 'Microseconds spent on the decision.';
 COMMENT ON COLUMN modelroute.audit.queue_us IS 'Microseconds from the decision to the first dispatch: waiting for a place in the ledger or for an intent to be on disk.';

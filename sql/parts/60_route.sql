@@ -66,6 +66,7 @@ CREATE FUNCTION modelroute.route_candidates(
     cost_term float8,
     latency_term float8,
     utility float8,
+    propensity float8,
     category text,
     reason text,
     excluded_by text,
@@ -75,7 +76,7 @@ AS 'MODULE_PATHNAME', 'mr_sql_route_candidates'
 LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 100;
 
 COMMENT ON FUNCTION modelroute.route_candidates(text, text, jsonb, text) IS
-    'explains route: a row for each endpoint with its rank and every term of the utility, or what excludes it';
+    'explains route: a row for each endpoint with its rank, every term of the utility and the probability to be first, or what excludes it';
 
 REVOKE ALL ON FUNCTION modelroute.route(text, text, jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION modelroute.route_candidates(text, text, jsonb, text) FROM PUBLIC;

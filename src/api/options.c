@@ -9,14 +9,17 @@
 
 #include <math.h>
 
+#include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/numeric.h"
 
+#include "api/model_name.h"
 #include "api/options.h"
 #include "api/option_values.h"
 #include "base/guc.h"
 #include "base/text.h"
+#include "base/versioned_name.h"
 #include "provider/provider.h"
 #include "router/router.h"
 
@@ -25,6 +28,7 @@
 
 static void set_models(void *target, const MrOption *option);
 static void set_objective(void *target, const MrOption *option);
+static char *write_weights(const MrObjective *objective);
 static void set_provider(void *target, const MrOption *option);
 static void set_max_price(void *target, const MrOption *option);
 static void set_provider_sort(void *target, const MrOption *option);
@@ -39,6 +43,8 @@ static void set_tools(void *target, const MrOption *option);
 static void set_tool_choice(void *target, const MrOption *option);
 static void set_response_format(void *target, const MrOption *option);
 static void set_on_error(void *target, const MrOption *option);
+static void set_router(void *target, const MrOption *option);
+static void check_preset(void *target, const MrOption *option);
 
 #define FIELD(type, field) \
 	.kind = MR_OPTION_##type, .offset = offsetof(MrRequest, field)
@@ -50,6 +56,7 @@ static const MrOptionRow option_rows[] = {
 	{"category", SET(set_category)},
 	{"connect_timeout_ms", FIELD(INT, connect_timeout_ms), RANGE(0, INT_BOUND)},
 	{"exclude", FIELD(STRINGS, exclude)},
+	{"explore", FIELD(DOUBLE, explore), RANGE(0, 1)},
 	{"extra", SET(set_extra)},
 	{"first_byte_timeout_ms", FIELD(INT, first_byte_timeout_ms),
 	RANGE(0, INT_BOUND)},
@@ -62,12 +69,15 @@ static const MrOptionRow option_rows[] = {
 	{"models", SET(set_models)},
 	{"objective", SET(set_objective)},
 	{"on_error", SET(set_on_error)},
+	{"preset", SET(check_preset)},
 	{"provider", SET(set_provider)},
 	{"reasoning_effort", SET(set_reasoning_effort)},
 	{"ref", FIELD(KEY, ref)},
 	{"response_format", SET(set_response_format)},
+	{"router", SET(set_router)},
 	{"seed", SET(set_seed)},
 	{"stop", SET(set_stop)},
+	{"strong", FIELD(TEXT, strong)},
 	{"system", FIELD(LONG_TEXT, system)},
 	{"tag", FIELD(KEY, tag)},
 	{"task", FIELD(KEY, task)},
@@ -76,6 +86,7 @@ static const MrOptionRow option_rows[] = {
 	{"tools", SET(set_tools)},
 	{"top_p", FIELD(DOUBLE, top_p), RANGE(0, 1)},
 	{"total_timeout_ms", FIELD(INT, total_timeout_ms), RANGE(0, INT_BOUND)},
+	{"weak", FIELD(TEXT, weak)},
 };
 
 /* The field names of OpenRouter's provider object that are supported. */
@@ -100,6 +111,7 @@ static const MrOptionRow weight_rows[] = {
 	{"cost", FIELD(DOUBLE, objective.cost), RANGE(0, MAX_NUMBER)},
 	{"latency", FIELD(DOUBLE, objective.latency), RANGE(0, MAX_NUMBER)},
 	{"quality", FIELD(DOUBLE, objective.quality), RANGE(0, MAX_NUMBER)},
+	{"usd", FIELD(DOUBLE, objective.usd), RANGE(0, MR_USD_WEIGHT_MAX)},
 };
 
 static const MrOptionTable options_table =
@@ -113,6 +125,7 @@ static const MrOptionTable weight_table =
 
 static void set_defaults(MrRequest *request, MrOnError on_error);
 static void infer_capabilities(MrRequest *request);
+static const char *query_task(void);
 
 MrRequest *
 mr_request_from_prompt(text *prompt, text *model, Jsonb *options)
@@ -139,20 +152,16 @@ mr_request_init(MrRequest *request, text *model, Jsonb *options,
 				MrOnError on_error)
 {
 	set_defaults(request, on_error);
-	if (model != NULL)
-	{
-		request->model = mr_text_to_utf8(VARDATA_ANY(model),
-										 VARSIZE_ANY_EXHDR(model), NULL);
-		if (request->model[0] == '\0')
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("model must not be empty"),
-					 errhint("Give a model, provider/model, or 'auto'.")));
-	}
-	if (mr_options_given(options))
+	mr_request_set_model(request, model);
+	if (!mr_options_given(options))
+		options = NULL;
+	options = mr_request_apply_preset(request, options);
+	if (options != NULL)
 		mr_options_read(request, &options_table, &options->root);
+	mr_request_split_model(request);
 	if (request->objective.name == NULL)
 		mr_request_set_objective(request, mr_guc_objective);
+	request->task_key = request->task != NULL ? request->task : query_task();
 	infer_capabilities(request);
 }
 
@@ -160,7 +169,8 @@ static void
 set_defaults(MrRequest *request, MrOnError on_error)
 {
 	memset(request, 0, sizeof(*request));
-	request->model = "auto";
+	request->router = mr_guc_router;
+	request->strong_threshold = get_float8_nan();
 	request->temperature = get_float8_nan();
 	request->top_p = get_float8_nan();
 	request->max_cost_usd = get_float8_nan();
@@ -186,6 +196,19 @@ infer_capabilities(MrRequest *request)
 	if (request->provider.require_parameters &&
 		(!isnan(request->temperature) || !isnan(request->top_p)))
 		request->capabilities |= MR_CAPABILITY_SAMPLING;
+}
+
+/*
+ * A statement that is made again and again is a task, too: its query id, as
+ * audit.query_id has it.  NULL when PostgreSQL computes none.
+ */
+static const char *
+query_task(void)
+{
+	uint64		query_id = pgstat_get_my_query_id();
+
+	return query_id == 0 ? NULL :
+		psprintf("query:" INT64_FORMAT, (int64) query_id);
 }
 
 void
@@ -220,7 +243,7 @@ mr_request_set_objective(MrRequest *request, const char *objective)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid objective \"%s\"", objective),
 				 errdetail("%s", problem),
-				 errhint("Give quality, cost, latency, balanced, or weights such as 'quality=0.6,cost=0.3,latency=0.1'.")));
+				 errhint("Give quality, cost, latency, balanced, or weights such as 'quality=0.6,cost=0.3,latency=0.1' or 'quality=1,usd=50'.")));
 }
 
 static void
@@ -235,11 +258,19 @@ set_objective(void *target, const MrOption *option)
 	{
 		mr_options_read(request, &weight_table,
 						mr_option_object(option, "a string or an object of weights"));
-		mr_request_set_objective(request,
-								 psprintf("quality=%.15g,cost=%.15g,latency=%.15g",
-										  objective->quality, objective->cost,
-										  objective->latency));
+		mr_request_set_objective(request, write_weights(objective));
 	}
+}
+
+static char *
+write_weights(const MrObjective *objective)
+{
+	char	   *weights = psprintf("quality=%.15g,cost=%.15g,latency=%.15g",
+								   objective->quality, objective->cost,
+								   objective->latency);
+
+	return objective->usd > 0
+		? psprintf("%s,usd=%.15g", weights, objective->usd) : weights;
 }
 
 /*
@@ -432,4 +463,24 @@ set_on_error(void *target, const MrOption *option)
 
 	request->on_error =
 		(MrOnError) mr_option_word(option, words, lengthof(words));
+}
+
+static void
+set_router(void *target, const MrOption *option)
+{
+	MrRequest  *request = target;
+	MrVersionedName name;
+
+	request->router = mr_option_text(option, MR_OPTION_TEXT_MAX_BYTES);
+	if (!mr_versioned_name_parse(request->router, &name))
+		mr_option_bad(option, "It must be a name, or name:version.");
+}
+
+/*
+ * Its options are among those that are being read.
+ */
+static void
+check_preset(void *target, const MrOption *option)
+{
+	mr_option_text(option, MR_OPTION_TEXT_MAX_BYTES);
 }

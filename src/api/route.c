@@ -5,21 +5,15 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/numeric.h"
 
 #include "api/options.h"
-#include "base/text.h"
+#include "api/row.h"
 #include "engine/decide.h"
-
-#define PICO_DIGITS 12			/* pico-USD are USD with 12 decimals */
 
 PG_FUNCTION_INFO_V1(mr_sql_route);
 PG_FUNCTION_INFO_V1(mr_sql_route_candidates);
@@ -60,6 +54,7 @@ enum
 	CANDIDATE_COST_TERM,
 	CANDIDATE_LATENCY_TERM,
 	CANDIDATE_UTILITY,
+	CANDIDATE_PROPENSITY,
 	CANDIDATE_CATEGORY,
 	CANDIDATE_REASON,
 	CANDIDATE_EXCLUDED_BY,
@@ -67,23 +62,13 @@ enum
 	CANDIDATE_COLUMNS
 };
 
-/* One result row under construction. */
-typedef struct Row
-{
-	Datum	   *values;
-	bool	   *nulls;
-} Row;
-
 static void read_request(FunctionCallInfo fcinfo, text *model,
 						 MrRequest *request);
 static TupleDesc result_descriptor(FunctionCallInfo fcinfo);
 static Datum decision_datum(const MrDecision *decision, TupleDesc descriptor);
 static Datum fallbacks_datum(const MrDecision *decision);
 static void fill_candidate(const MrDecision *decision,
-						   const MrCandidate *candidate, Row *row);
-static void set_text(Row *row, int column, const char *utf8);
-static void set_double(Row *row, int column, double value);
-static void set_cost(Row *row, int column, int64 cost_picousd);
+						   const MrCandidate *candidate, MrRow *row);
 
 /*
  * The best model for a prompt; NULL for a NULL prompt, and with on_error null
@@ -129,7 +114,7 @@ mr_sql_route_candidates(PG_FUNCTION_ARGS)
 	{
 		Datum		values[CANDIDATE_COLUMNS];
 		bool		nulls[CANDIDATE_COLUMNS] = {false};
-		Row			row = {values, nulls};
+		MrRow		row = {values, nulls};
 
 		fill_candidate(decision, &decision->candidates[i], &row);
 		tuplestore_putvalues(result->setResult, result->setDesc, values,
@@ -181,23 +166,24 @@ decision_datum(const MrDecision *decision, TupleDesc descriptor)
 	const MrCandidate *chosen = &decision->candidates[0];
 	Datum		values[DECISION_COLUMNS];
 	bool		nulls[DECISION_COLUMNS] = {false};
-	Row			row = {values, nulls};
+	MrRow		row = {values, nulls};
 
-	set_text(&row, DECISION_MODEL, chosen->endpoint->model);
-	set_text(&row, DECISION_PROVIDER, chosen->endpoint->provider);
-	set_text(&row, DECISION_CATEGORY,
-			 mr_category_name(decision->features.category));
-	set_double(&row, DECISION_QUALITY, chosen->quality);
-	set_double(&row, DECISION_QUALITY_STDERR, chosen->quality_stderr);
-	set_cost(&row, DECISION_COST, chosen->cost_picousd);
-	set_cost(&row, DECISION_WORST_COST, chosen->worst_cost_picousd);
-	set_double(&row, DECISION_LATENCY_MS, chosen->latency_ms);
+	mr_row_set_text(&row, DECISION_MODEL, chosen->endpoint->model);
+	mr_row_set_text(&row, DECISION_PROVIDER, chosen->endpoint->provider);
+	mr_row_set_text(&row, DECISION_CATEGORY,
+					mr_category_name(decision->features.category));
+	mr_row_set_double(&row, DECISION_QUALITY, chosen->quality);
+	mr_row_set_double(&row, DECISION_QUALITY_STDERR, chosen->quality_stderr);
+	mr_row_set_cost(&row, DECISION_COST, chosen->cost_picousd);
+	mr_row_set_cost(&row, DECISION_WORST_COST, chosen->worst_cost_picousd);
+	mr_row_set_double(&row, DECISION_LATENCY_MS, chosen->latency_ms);
 	values[DECISION_INPUT_TOKENS] =
 		Int32GetDatum((int32) decision->features.input_tokens);
 	values[DECISION_OUTPUT_TOKENS] =
 		Int32GetDatum((int32) chosen->output_tokens);
-	set_text(&row, DECISION_OBJECTIVE, decision->request->objective.name);
-	set_text(&row, DECISION_REASON, chosen->reason);
+	mr_row_set_text(&row, DECISION_OBJECTIVE,
+					decision->request->objective.name);
+	mr_row_set_text(&row, DECISION_REASON, chosen->reason);
 	values[DECISION_FALLBACKS] = fallbacks_datum(decision);
 	return HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
 }
@@ -211,7 +197,7 @@ fallbacks_datum(const MrDecision *decision)
 {
 	int			count = Min(decision->nchosen, decision->request->max_attempts);
 	Datum		names[MR_ATTEMPTS_MAX];
-	Row			row = {names, NULL};
+	MrRow		row = {names, NULL};
 
 	for (int i = 1; i < count; i++)
 	{
@@ -220,7 +206,7 @@ fallbacks_datum(const MrDecision *decision)
 								  strlen(endpoint->model) + 2);
 
 		strcpy(stpcpy(stpcpy(name, endpoint->provider), "/"), endpoint->model);
-		set_text(&row, i - 1, name);
+		mr_row_set_text(&row, i - 1, name);
 	}
 	return PointerGetDatum(construct_array(names, Max(count - 1, 0), TEXTOID,
 										   -1, false, TYPALIGN_INT));
@@ -228,61 +214,33 @@ fallbacks_datum(const MrDecision *decision)
 
 static void
 fill_candidate(const MrDecision *decision, const MrCandidate *candidate,
-			   Row *row)
+			   MrRow *row)
 {
 	Datum	   *values = row->values;
 
 	values[CANDIDATE_RANK] = Int32GetDatum(candidate->rank);
 	row->nulls[CANDIDATE_RANK] = candidate->rank == 0;
-	set_text(row, CANDIDATE_MODEL, candidate->endpoint->model);
-	set_text(row, CANDIDATE_PROVIDER, candidate->endpoint->provider);
-	set_double(row, CANDIDATE_QUALITY, candidate->quality);
-	set_double(row, CANDIDATE_QUALITY_STDERR, candidate->quality_stderr);
-	set_cost(row, CANDIDATE_COST, candidate->cost_picousd);
-	set_cost(row, CANDIDATE_WORST_COST, candidate->worst_cost_picousd);
-	set_double(row, CANDIDATE_LATENCY_MS, candidate->latency_ms);
+	mr_row_set_text(row, CANDIDATE_MODEL, candidate->endpoint->model);
+	mr_row_set_text(row, CANDIDATE_PROVIDER, candidate->endpoint->provider);
+	mr_row_set_double(row, CANDIDATE_QUALITY, candidate->quality);
+	mr_row_set_double(row, CANDIDATE_QUALITY_STDERR, candidate->quality_stderr);
+	mr_row_set_cost(row, CANDIDATE_COST, candidate->cost_picousd);
+	mr_row_set_cost(row, CANDIDATE_WORST_COST, candidate->worst_cost_picousd);
+	mr_row_set_double(row, CANDIDATE_LATENCY_MS, candidate->latency_ms);
 	values[CANDIDATE_INPUT_TOKENS] =
 		Int32GetDatum((int32) decision->features.input_tokens);
 	values[CANDIDATE_OUTPUT_TOKENS] =
 		Int32GetDatum((int32) candidate->output_tokens);
-	set_double(row, CANDIDATE_QUALITY_TERM, candidate->quality_term);
-	set_double(row, CANDIDATE_COST_TERM, candidate->cost_term);
-	set_double(row, CANDIDATE_LATENCY_TERM, candidate->latency_term);
-	set_double(row, CANDIDATE_UTILITY, candidate->utility);
-	set_text(row, CANDIDATE_CATEGORY,
-			 mr_category_name(decision->features.category));
-	set_text(row, CANDIDATE_REASON, candidate->reason);
-	set_text(row, CANDIDATE_EXCLUDED_BY,
-			 candidate->excluded_by == MR_EXCLUSION_NONE
-			 ? NULL : mr_exclusion_name(candidate->excluded_by));
-	set_text(row, CANDIDATE_EXCLUDED_DETAIL, candidate->excluded_detail);
-}
-
-static void
-set_text(Row *row, int column, const char *utf8)
-{
-	if (utf8 == NULL)
-		row->nulls[column] = true;
-	else if (GetDatabaseEncoding() == PG_UTF8)
-		row->values[column] = CStringGetTextDatum(utf8);
-	else
-		row->values[column] =
-			CStringGetTextDatum(mr_text_from_utf8_lossy(utf8, strlen(utf8)));
-}
-
-static void
-set_double(Row *row, int column, double value)
-{
-	row->nulls[column] = isnan(value);
-	row->values[column] = Float8GetDatum(value);
-}
-
-static void
-set_cost(Row *row, int column, int64 cost_picousd)
-{
-	row->nulls[column] = cost_picousd == MR_COST_UNKNOWN;
-	if (!row->nulls[column])
-		row->values[column] =
-			NumericGetDatum(int64_div_fast_to_numeric(cost_picousd,
-													  PICO_DIGITS));
+	mr_row_set_double(row, CANDIDATE_QUALITY_TERM, candidate->quality_term);
+	mr_row_set_double(row, CANDIDATE_COST_TERM, candidate->cost_term);
+	mr_row_set_double(row, CANDIDATE_LATENCY_TERM, candidate->latency_term);
+	mr_row_set_double(row, CANDIDATE_UTILITY, candidate->utility);
+	mr_row_set_double(row, CANDIDATE_PROPENSITY, candidate->propensity);
+	mr_row_set_text(row, CANDIDATE_CATEGORY,
+					mr_category_name(decision->features.category));
+	mr_row_set_text(row, CANDIDATE_REASON, candidate->reason);
+	mr_row_set_text(row, CANDIDATE_EXCLUDED_BY,
+					candidate->excluded_by == MR_EXCLUSION_NONE
+					? NULL : mr_exclusion_name(candidate->excluded_by));
+	mr_row_set_text(row, CANDIDATE_EXCLUDED_DETAIL, candidate->excluded_detail);
 }

@@ -14,8 +14,10 @@
 
 #include "base/guc.h"
 #include "base/request.h"
+#include "base/versioned_name.h"
 
 char	   *mr_guc_objective;
+char	   *mr_guc_router;
 int			mr_guc_on_error;
 int			mr_guc_total_timeout_ms;
 int			mr_guc_connect_timeout_ms;
@@ -147,6 +149,7 @@ typedef struct StringSetting
 } StringSetting;
 
 static bool check_objective(char **value, void **extra, GucSource source);
+static bool check_router(char **value, void **extra, GucSource source);
 static bool check_hosts(char **value, void **extra, GucSource source);
 static bool check_directory(char **value, void **extra, GucSource source);
 static void assign_hosts(const char *value, void *extra);
@@ -157,6 +160,10 @@ static const StringSetting string_settings[] = {
 		"Objective of calls that name none: quality, cost, latency, balanced, or weights.",
 		&mr_guc_objective, "balanced", PGC_USERSET, 0,
 	check_objective, NULL},
+	{"modelroute.router",
+		"Router of calls that name none: default, or name or name:version of a trained one.",
+		&mr_guc_router, MR_ROUTER_DEFAULT, PGC_USERSET, 0,
+	check_router, NULL},
 	{"modelroute.allowed_hosts",
 		"Hosts that may be reached by plain http or at private addresses: host, host:port or CIDR, comma-separated.",
 		&mr_guc_allowed_hosts, "", PGC_SUSET, GUC_LIST_INPUT,
@@ -231,6 +238,18 @@ check_objective(char **value, void **extra, GucSource source)
 	if (objective_check(*value, &problem))
 		return true;
 	GUC_check_errdetail("%s", problem);
+	return false;
+}
+
+/* Whether there is such a router is asked when it is used. */
+static bool
+check_router(char **value, void **extra, GucSource source)
+{
+	MrVersionedName name;
+
+	if (mr_versioned_name_parse(*value, &name))
+		return true;
+	GUC_check_errdetail("A router is a name, or name:version.");
 	return false;
 }
 

@@ -23,6 +23,7 @@ typedef enum MrLogContent
 
 /* USERSET */
 extern char *mr_guc_objective;
+extern char *mr_guc_router;		/* name or name:version */
 extern int	mr_guc_on_error;	/* MrOnError + 1; 0 = by function */
 extern int	mr_guc_total_timeout_ms;
 extern int	mr_guc_connect_timeout_ms;

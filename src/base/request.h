@@ -20,9 +20,13 @@ typedef struct MrObjective
 	double		quality;
 	double		cost;
 	double		latency;
+	double		usd;			/* utility that one US dollar costs, 0..1e9 */
 	bool		floor;			/* cheapest or fastest above a quality floor */
 	double		quality_floor;	/* share of the best candidate's quality */
 } MrObjective;
+
+/* The router that is built in, which no table has to hold. */
+#define MR_ROUTER_DEFAULT "default"
 
 typedef enum MrOnError
 {
@@ -80,6 +84,15 @@ typedef struct MrRequest
 
 	/* choice */
 	const char *model;			/* auto, model or provider/model */
+	const char *requested_model;	/* as typed: also a preset or a router */
+	const char *router;			/* name or name:version */
+	double		strong_threshold;	/* strong model from this share of wins
+									 * on; NaN = not given */
+	const char *strong;			/* model that the threshold is about, or NULL */
+	const char *weak;			/* the other one, or NULL */
+	double		explore;		/* share of calls whose first candidate is
+								 * drawn by chance */
+	uint64		random;			/* decides that; 0 = not drawn */
 	MrObjective objective;
 	double		max_cost_usd;	/* worst case; NaN = no limit */
 	double		min_quality;	/* NaN = no limit */
@@ -99,7 +112,9 @@ typedef struct MrRequest
 	MrOnError	on_error;
 	const char *tag;
 	const char *ref;
-	const char *task;
+	const char *task;			/* as typed, or NULL */
+	const char *task_key;		/* task, else the statement's query id, or
+								 * NULL */
 } MrRequest;
 
 #endif							/* MR_REQUEST_H */

@@ -40,6 +40,8 @@ typedef struct MrCatalogData
 	MrCredentialRow *credentials;
 	int			ngrants;
 	MrGrantRow *grants;
+	int			npresets;
+	MrPreset   *presets;		/* by name in byte order, version */
 	TimestampTz next_event;		/* when a price or retirement falls due */
 } MrCatalogData;
 

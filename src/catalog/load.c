@@ -21,6 +21,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -36,7 +37,7 @@
 /* The tables whose change makes a reading stale. */
 static const char *const table_names[] = {
 	"provider", "model", "endpoint", "price", "category_prior",
-	"credential", "model_grant"
+	"credential", "model_grant", "preset"
 };
 
 static Oid	table_oids[lengthof(table_names)];
@@ -96,6 +97,10 @@ static const char credential_query[] =
 static const char grant_query[] =
 	"SELECT role::oid, model_glob FROM modelroute.model_grant";
 
+static const char preset_query[] =
+	"SELECT name, version, body->>'model', body - 'model' "
+	"FROM modelroute.preset ORDER BY name COLLATE \"C\", version";
+
 static const char event_query[] =
 	"SELECT min(at) FROM ("
 	" SELECT valid_from FROM modelroute.price"
@@ -112,6 +117,7 @@ static void *read_rows(const char *query, Size item_bytes, int *count,
 static void read_endpoint(Row *row, void *item);
 static void read_credential(Row *row, void *item);
 static void read_grant(Row *row, void *item);
+static void read_preset(Row *row, void *item);
 static void read_priors(MrCatalogData *data);
 static void fill_default_quality(MrEndpoint *endpoint);
 static TimestampTz read_next_event(void);
@@ -185,6 +191,8 @@ read_tables(MrCatalogData *data)
 								  &data->ncredentials, read_credential);
 	data->grants = read_rows(grant_query, sizeof(MrGrantRow),
 							 &data->ngrants, read_grant);
+	data->presets = read_rows(preset_query, sizeof(MrPreset),
+							  &data->npresets, read_preset);
 	data->next_event = read_next_event();
 	MemoryContextSwitchTo(saved);
 }
@@ -449,6 +457,18 @@ read_grant(Row *row, void *item)
 
 	grant->role = read_oid(row);
 	grant->glob = read_text(row);
+}
+
+static void
+read_preset(Row *row, void *item)
+{
+	MrPreset   *preset = item;
+	bool		isnull;
+
+	preset->name = read_text(row);
+	preset->version = read_int(row);
+	preset->model = read_text(row);
+	preset->options = DatumGetJsonbPCopy(next_column(row, &isnull));
 }
 
 /* ----------

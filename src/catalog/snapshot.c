@@ -220,6 +220,8 @@ build_view(Reading *reading, Oid role)
 	view->catalog.nendpoints = data->nendpoints;
 	view->catalog.endpoints = endpoints;
 	view->catalog.granted = granted;
+	view->catalog.npresets = data->npresets;
+	view->catalog.presets = data->presets;
 	view->context = context;
 	view->reading = reading;
 	view->role = role;

@@ -8,8 +8,19 @@
 
 #include "postgres.h"
 
+#include "utils/jsonb.h"
+
 #include "base/endpoint.h"
 #include "base/failure.h"
+
+/* One version of a preset, in the server encoding. */
+typedef struct MrPreset
+{
+	const char *name;
+	int			version;
+	const char *model;			/* NULL when it names none */
+	Jsonb	   *options;		/* an object, as the argument of a call */
+} MrPreset;
 
 /*
  * The catalog as of now for the current role.  endpoints is ordered by model,
@@ -23,6 +34,8 @@ typedef struct MrCatalog
 	int			nendpoints;
 	const MrEndpoint *endpoints;
 	const bool *granted;
+	int			npresets;
+	const MrPreset *presets;	/* by name, version */
 	int			pins;
 } MrCatalog;
 
@@ -30,6 +43,17 @@ extern MrCatalog *mr_catalog_get(void);
 extern void mr_catalog_pin(MrCatalog *catalog, MemoryContext context);
 extern void mr_catalog_changed(Oid relid);
 extern void mr_catalog_init(void);
+
+/* A preset of the catalog, or NULL; version 0 is the latest. */
+extern const MrPreset *mr_preset_find(const MrCatalog *catalog,
+									  const char *name, int version);
+
+/*
+ * Change the table for a role, in the caller's transaction; raise 42501 when
+ * the preset belongs to another.  version 0 drops all.
+ */
+extern int	mr_preset_store(const char *name, Jsonb *body, Oid author);
+extern void mr_preset_remove(const char *name, int version, Oid author);
 
 /*
  * The secret of a provider for a role, in CurrentMemoryContext, or NULL when

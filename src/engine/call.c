@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
@@ -34,6 +35,23 @@ abandon_at_exit(int code, Datum arg)
 }
 
 /*
+ * The request, or a copy of it with the number by which it explores.
+ */
+static const MrRequest *
+draw_random(const MrRequest *request)
+{
+	MrRequest  *drawn;
+
+	if (request->explore == 0)
+		return request;
+	drawn = palloc(sizeof(MrRequest));
+	*drawn = *request;
+	while (drawn->random == 0)
+		drawn->random = pg_prng_uint64(&pg_global_prng_state);
+	return drawn;
+}
+
+/*
  * Decides and makes the call; nothing is sent yet.  When no candidate fits it
  * raises, or with on_error null warns and the call is done.  The request must
  * outlive the call.
@@ -53,13 +71,13 @@ mr_call_create(MemoryContext parent, const MrRequest *request)
 		registered = true;
 	}
 	call->context = context;
-	call->request = request;
+	call->request = draw_random(request);
 	call->started_at = GetCurrentTimestamp();
 	call->started_us = mr_now_us();
-	call->decision = mr_decide(request);
+	call->decision = mr_decide(call->request);
 	call->decided_us = mr_now_us();
 	if (mr_decision_require(call->decision))
-		mr_record_caller(request, &call->caller);
+		mr_record_caller(call->request, &call->caller);
 	else
 	{
 		call->failure.kind = MR_FAILURE_NO_CANDIDATE;

@@ -59,6 +59,7 @@ mr_decide(const MrRequest *request)
 	judged = get_standing(catalog);
 	decision->request = request;
 	decision->catalog = catalog;
+	decision->router_name = mr_decision_router(request, false);
 	decision->candidates =
 		palloc(sizeof(MrCandidate) * Max(catalog->nendpoints, 1));
 	if (strcmp(request->model, "auto") == 0)
@@ -71,6 +72,23 @@ mr_decide(const MrRequest *request)
 										 decision->candidates,
 										 decision->ncandidates);
 	return decision;
+}
+
+/*
+ * The full name of the router that the request asks for, as audit.router has
+ * it.  When there is none it is NULL, or raises 42704.
+ */
+const char *
+mr_decision_router(const MrRequest *request, bool missing_ok)
+{
+	if (strcmp(request->router, MR_ROUTER_DEFAULT) == 0)
+		return MR_ROUTER_DEFAULT;
+	if (!missing_ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("router \"%s\" does not exist", request->router),
+				 errhint("Router \"%s\" is built in.", MR_ROUTER_DEFAULT)));
+	return NULL;
 }
 
 static int

@@ -18,6 +18,7 @@ typedef struct MrDecision
 {
 	const MrRequest *request;
 	MrCatalog  *catalog;		/* pinned for the decision's memory context */
+	const char *router_name;	/* default, or name:version */
 	MrPromptFeatures features;
 	int			ncandidates;
 	int			nchosen;		/* the first nchosen candidates can serve */
@@ -25,6 +26,8 @@ typedef struct MrDecision
 } MrDecision;
 
 extern MrDecision *mr_decide(const MrRequest *request);
+extern const char *mr_decision_router(const MrRequest *request,
+									  bool missing_ok);
 extern bool mr_decision_require(const MrDecision *decision);
 
 #endif							/* MR_DECIDE_H */

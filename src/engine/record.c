@@ -5,8 +5,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 #include "commands/dbcommands.h"
@@ -17,9 +15,8 @@
 
 #include "base/guc.h"
 #include "base/text.h"
+#include "engine/decision_json.h"
 #include "engine/record.h"
-
-#define CANDIDATES_KEPT 8
 
 /* UTF-8 that may be NULL, in the server encoding. */
 static const char *
@@ -78,92 +75,6 @@ fill_content(const MrCall *call, MrAuditRow *row)
 		row->reply = call->content;
 }
 
-/* A catalog name as a JSON string: it may hold anything. */
-static void
-append_json_string(StringInfo out, const char *text)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	appendStringInfoChar(out, '"');
-	for (; *text; text++)
-	{
-		unsigned char c = (unsigned char) *text;
-
-		if (c == '"' || c == '\\')
-			appendStringInfoChar(out, '\\');
-		if (c >= ' ')
-			appendStringInfoChar(out, c);
-		else
-			appendStringInfo(out, "\\u00%c%c", digits[c >> 4],
-							 digits[c & 15]);
-	}
-	appendStringInfoChar(out, '"');
-}
-
-static void
-append_json_number(StringInfo out, const char *name, double value)
-{
-	if (!isnan(value) && !isinf(value))
-		appendStringInfo(out, ",\"%s\":%.6g", name, value);
-}
-
-static void
-append_candidate(StringInfo out, const MrCandidate *candidate)
-{
-	appendStringInfo(out, "{\"rank\":%d,\"model\":", candidate->rank);
-	append_json_string(out, candidate->endpoint->model);
-	appendStringInfoString(out, ",\"provider\":");
-	append_json_string(out, candidate->endpoint->provider);
-	append_json_number(out, "quality", candidate->quality);
-	if (candidate->cost_picousd != MR_COST_UNKNOWN)
-		append_json_number(out, "cost",
-						   mr_cost_usd(candidate->cost_picousd));
-	append_json_number(out, "latency_ms", candidate->latency_ms);
-	append_json_number(out, "utility", candidate->utility);
-	appendStringInfoChar(out, '}');
-}
-
-static void
-append_exclusions(StringInfo out, const MrDecision *decision)
-{
-	int			counts[MR_EXCLUSION_FALLBACK + 1] = {0};
-	const char *separator = "";
-
-	for (int i = decision->nchosen; i < decision->ncandidates; i++)
-		counts[decision->candidates[i].excluded_by]++;
-	appendStringInfoString(out, ",\"excluded\":{");
-	for (int i = 1; i <= MR_EXCLUSION_FALLBACK; i++)
-	{
-		if (counts[i] == 0)
-			continue;
-		appendStringInfo(out, "%s\"%s\":%d", separator,
-						 mr_exclusion_name(i), counts[i]);
-		separator = ",";
-	}
-	appendStringInfoChar(out, '}');
-}
-
-static const char *
-decision_json(const MrDecision *decision)
-{
-	StringInfoData out;
-
-	initStringInfo(&out);
-	appendStringInfo(&out, "{\"considered\":%d,\"candidates\":[",
-					 decision->ncandidates);
-	for (int i = 0; i < Min(decision->nchosen, CANDIDATES_KEPT); i++)
-	{
-		if (i > 0)
-			appendStringInfoChar(&out, ',');
-		append_candidate(&out, &decision->candidates[i]);
-	}
-	appendStringInfoChar(&out, ']');
-	if (decision->nchosen < decision->ncandidates)
-		append_exclusions(&out, decision);
-	appendStringInfoChar(&out, '}');
-	return out.data;
-}
-
 static const char *
 call_status(const MrCall *call)
 {
@@ -201,7 +112,7 @@ mr_record_caller(const MrRequest *request, MrCaller *caller)
 {
 	caller->role = GetUserNameFromId(GetUserId(), false);
 	caller->database = own_database();
-	caller->requested_model = server_text(request->model);
+	caller->requested_model = server_text(request->requested_model);
 	caller->tag = server_text(request->tag);
 	caller->ref = server_text(request->ref);
 	caller->task = server_text(request->task);
@@ -257,10 +168,13 @@ fill_choice(const MrCall *call, MrAuditRow *row)
 	const MrCandidate *candidate = mr_call_candidate(call);
 
 	row->objective = call->request->objective.name;
+	row->router = call->decision->router_name;
+	if (call->request->explore > 0)
+		row->propensity = call->decision->candidates[0].propensity;
 	row->model = candidate->endpoint->model;
 	row->provider = candidate->endpoint->provider;
 	row->category = mr_category_name(call->decision->features.category);
-	row->decision = decision_json(call->decision);
+	row->decision = mr_decision_write(call->decision);
 	row->expected_quality = candidate->quality;
 	if (candidate->cost_picousd != MR_COST_UNKNOWN)
 		row->expected_cost = candidate->cost_picousd;

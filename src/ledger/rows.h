@@ -57,6 +57,7 @@ typedef struct MrAuditRow
 	int64		query_id;
 	const char *requested_model;
 	const char *objective;
+	const char *router;
 	const char *model;
 	const char *provider;
 	const char *category;
@@ -79,6 +80,7 @@ typedef struct MrAuditRow
 	const char *error;
 	double		expected_quality;	/* NaN for NULL */
 	int64		expected_cost;
+	double		propensity;		/* NaN for NULL */
 	TimestampTz started_at;
 	int64		route_us;
 	int64		queue_us;

@@ -14,76 +14,29 @@
 #include "utils/float.h"
 #include "utils/memutils.h"
 
-#include "router/evals.h"
+#include "router/evals_builder.h"
 #include "router/router.h"
 
-#define SCORE_UNIT	1073741824.0	/* 2^30 */
-#define COST_UNIT	1e12
 #define COST_MAX	1e6			/* USD; keeps the sums within 64 bits */
 #define TOKENS_MAX	1e9
-#define NONE		(-1)
-
-/* A cell while rows come in. */
-typedef struct Sum
-{
-	int32		model;
-	int32		next;			/* of the same prompt, or NONE */
-	int32		count;
-	int32		ncosts;
-	int32		ntokens;
-	int64		score;
-	int64		cost;
-	int64		tokens;
-} Sum;
-
-/* A prompt while rows come in; cells is not set yet. */
-typedef struct Entry
-{
-	MrEvalPrompt prompt;
-	int64		rows;
-	int32		first;			/* index into sums, or NONE */
-} Entry;
-
-struct MrEvalsBuilder
-{
-	MrEvals    *evals;
-	size_t		max_bytes;
-	size_t		bytes;			/* taken by entries, features, sums, pairs */
-	int			shift;			/* prompts whose hash has that many zeroes
-								 * stay */
-	MrFeatureSpace *space;		/* to read a prompt in */
-	uint64		model_hash[MR_EVALS_MODELS_MAX];
-	int			nentries;
-	int			entries_size;
-	Entry	   *entries;
-	int			nsums;
-	int			sums_size;
-	Sum		   *sums;
-	int64		pairs_size;
-	uint32		mask;			/* of the index */
-	int32	   *index;			/* by key: entries, or NONE */
-};
 
 static const char *check_row(const MrEvalRow *row);
 static int	find_model(MrEvalsBuilder *builder, const char *name);
-static Entry *find_entry(MrEvalsBuilder *builder, const MrEvalRow *row);
-static Entry *add_entry(MrEvalsBuilder *builder, const MrEvalRow *row,
-						uint64 key);
+static MrEvalEntry *find_entry(MrEvalsBuilder *builder, const MrEvalRow *row);
+static MrEvalEntry *add_entry(MrEvalsBuilder *builder, const MrEvalRow *row,
+							  uint64 key);
 static void fill_entry(MrEvalsBuilder *builder, const MrEvalRow *row,
 					   MrEvalPrompt *prompt);
 static size_t array_bytes(const MrFeatures *features);
-static void add_sum(MrEvalsBuilder *builder, Entry *entry, int model,
+static void add_sum(MrEvalsBuilder *builder, MrEvalEntry *entry, int model,
 					const MrEvalRow *row);
-static void add_pair(MrEvalsBuilder *builder, const Entry *entry, int winner,
-					 int loser);
+static void add_pair(MrEvalsBuilder *builder, const MrEvalEntry *entry,
+					 int winner, int loser);
 static void halve(MrEvalsBuilder *builder);
 static void drop_prompts(MrEvalsBuilder *builder);
 static void drop_sums(MrEvalsBuilder *builder);
 static void drop_pairs(MrEvalsBuilder *builder, const int32 *moved);
 static void build_index(MrEvalsBuilder *builder, uint32 slots);
-static void sort_models(MrEvalsBuilder *builder);
-static void sort_prompts(MrEvalsBuilder *builder);
-static void fill_cells(const MrEvalsBuilder *builder, Entry *entry);
 static void *grow(void *array, size_t bytes);
 
 /*
@@ -105,9 +58,9 @@ mr_evals_begin(MemoryContext context, size_t max_bytes)
 	builder->max_bytes = Max(max_bytes, MR_EVALS_MIN_BYTES);
 	builder->space = palloc(sizeof(MrFeatureSpace));
 	builder->entries_size = 1024;
-	builder->entries = palloc(sizeof(Entry) * builder->entries_size);
+	builder->entries = palloc(sizeof(MrEvalEntry) * builder->entries_size);
 	builder->sums_size = 1024;
-	builder->sums = palloc(sizeof(Sum) * builder->sums_size);
+	builder->sums = palloc(sizeof(MrEvalSum) * builder->sums_size);
 	build_index(builder, 4096);
 	MemoryContextSwitchTo(saved);
 	return builder;
@@ -124,16 +77,16 @@ mr_evals_add(MrEvalsBuilder *builder, const MrEvalRow *row)
 	const char *problem = check_row(row);
 	bool		paired = row->model == NULL;
 	int			model;
-	int			loser = NONE;
-	Entry	   *entry;
+	int			loser = MR_EVALS_NONE;
+	MrEvalEntry *entry;
 
 	if (problem != NULL)
 		return problem;
 	saved = MemoryContextSwitchTo(builder->evals->context);
 	model = find_model(builder, paired ? row->winner : row->model);
-	if (paired && model != NONE)
+	if (paired && model != MR_EVALS_NONE)
 		loser = find_model(builder, row->loser);
-	if (model == NONE || (paired && loser == NONE))
+	if (model == MR_EVALS_NONE || (paired && loser == MR_EVALS_NONE))
 		problem = "There are more than 512 models.";
 	else
 	{
@@ -170,7 +123,7 @@ check_row(const MrEvalRow *row)
 	return NULL;
 }
 
-/* The model's index; NONE when there is no place left. */
+/* The model's index; MR_EVALS_NONE when there is no place left. */
 static int
 find_model(MrEvalsBuilder *builder, const char *name)
 {
@@ -182,7 +135,7 @@ find_model(MrEvalsBuilder *builder, const char *name)
 		if (builder->model_hash[i] == hash)
 			return i;
 	if (evals->nmodels == MR_EVALS_MODELS_MAX)
-		return NONE;
+		return MR_EVALS_NONE;
 	builder->model_hash[evals->nmodels] = hash;
 	evals->models[evals->nmodels] = pstrdup(name);
 	return evals->nmodels++;
@@ -200,7 +153,7 @@ is_kept(const MrEvalsBuilder *builder, uint64 key)
 }
 
 /* The entry of the row's prompt, made when it is new; NULL: left out. */
-static Entry *
+static MrEvalEntry *
 find_entry(MrEvalsBuilder *builder, const MrEvalRow *row)
 {
 	uint64		key = hash_bytes_extended((const unsigned char *) row->prompt,
@@ -214,10 +167,10 @@ find_entry(MrEvalsBuilder *builder, const MrEvalRow *row)
 												 strlen(row->task), 0));
 	if (!is_kept(builder, key))
 		return NULL;
-	for (at = (uint32) key & builder->mask; builder->index[at] != NONE;
+	for (at = (uint32) key & builder->mask; builder->index[at] != MR_EVALS_NONE;
 		 at = (at + 1) & builder->mask)
 	{
-		Entry	   *entry = &builder->entries[builder->index[at]];
+		MrEvalEntry *entry = &builder->entries[builder->index[at]];
 
 		if (entry->prompt.key == key)
 			return entry;
@@ -226,23 +179,23 @@ find_entry(MrEvalsBuilder *builder, const MrEvalRow *row)
 	return add_entry(builder, row, key);
 }
 
-static Entry *
+static MrEvalEntry *
 add_entry(MrEvalsBuilder *builder, const MrEvalRow *row, uint64 key)
 {
-	Entry	   *entry;
+	MrEvalEntry *entry;
 
 	if (builder->nentries == builder->entries_size)
 	{
 		builder->entries_size *= 2;
 		builder->entries = grow(builder->entries,
-								sizeof(Entry) * builder->entries_size);
+								sizeof(MrEvalEntry) * builder->entries_size);
 	}
 	entry = &builder->entries[builder->nentries++];
-	memset(entry, 0, sizeof(Entry));
+	memset(entry, 0, sizeof(MrEvalEntry));
 	entry->prompt.key = key;
-	entry->first = NONE;
+	entry->first = MR_EVALS_NONE;
 	fill_entry(builder, row, &entry->prompt);
-	builder->bytes += sizeof(Entry) + 2 * sizeof(int32);
+	builder->bytes += sizeof(MrEvalEntry) + 2 * sizeof(int32);
 	if ((uint32) builder->nentries > builder->mask / 2)
 	{
 		pfree(builder->index);
@@ -293,13 +246,13 @@ build_index(MrEvalsBuilder *builder, uint32 slots)
 												sizeof(int32) * (size_t) slots,
 												MCXT_ALLOC_HUGE);
 	for (uint32 i = 0; i < slots; i++)
-		builder->index[i] = NONE;
+		builder->index[i] = MR_EVALS_NONE;
 	for (int i = 0; i < builder->nentries; i++)
 	{
 		uint32		at = (uint32) builder->entries[i].prompt.key
 			& builder->mask;
 
-		while (builder->index[at] != NONE)
+		while (builder->index[at] != MR_EVALS_NONE)
 			at = (at + 1) & builder->mask;
 		builder->index[at] = i;
 	}
@@ -310,42 +263,42 @@ build_index(MrEvalsBuilder *builder, uint32 slots)
  * ----------
  */
 
-static Sum *
-find_sum(MrEvalsBuilder *builder, Entry *entry, int model)
+static MrEvalSum *
+find_sum(MrEvalsBuilder *builder, MrEvalEntry *entry, int model)
 {
-	Sum		   *sum;
+	MrEvalSum  *sum;
 
-	for (int32 i = entry->first; i != NONE; i = builder->sums[i].next)
+	for (int32 i = entry->first; i != MR_EVALS_NONE; i = builder->sums[i].next)
 		if (builder->sums[i].model == model)
 			return &builder->sums[i];
 	if (builder->nsums == builder->sums_size)
 	{
 		builder->sums_size *= 2;
 		builder->sums = grow(builder->sums,
-							 sizeof(Sum) * (size_t) builder->sums_size);
+							 sizeof(MrEvalSum) * (size_t) builder->sums_size);
 	}
 	sum = &builder->sums[builder->nsums];
-	memset(sum, 0, sizeof(Sum));
+	memset(sum, 0, sizeof(MrEvalSum));
 	sum->model = model;
 	sum->next = entry->first;
 	entry->first = builder->nsums++;
 	entry->prompt.ncells++;
-	builder->bytes += sizeof(Sum) + sizeof(MrEvalCell);
+	builder->bytes += sizeof(MrEvalSum) + sizeof(MrEvalCell);
 	return sum;
 }
 
 static void
-add_sum(MrEvalsBuilder *builder, Entry *entry, int model,
+add_sum(MrEvalsBuilder *builder, MrEvalEntry *entry, int model,
 		const MrEvalRow *row)
 {
-	Sum		   *sum = find_sum(builder, entry, model);
+	MrEvalSum  *sum = find_sum(builder, entry, model);
 
 	sum->count++;
-	sum->score += (int64) (row->score * SCORE_UNIT + 0.5);
+	sum->score += (int64) (row->score * MR_EVALS_SCORE_UNIT + 0.5);
 	if (!isnan(row->cost_usd))
 	{
 		sum->ncosts++;
-		sum->cost += (int64) (row->cost_usd * COST_UNIT + 0.5);
+		sum->cost += (int64) (row->cost_usd * MR_EVALS_COST_UNIT + 0.5);
 	}
 	if (!isnan(row->output_tokens))
 	{
@@ -355,7 +308,8 @@ add_sum(MrEvalsBuilder *builder, Entry *entry, int model,
 }
 
 static void
-add_pair(MrEvalsBuilder *builder, const Entry *entry, int winner, int loser)
+add_pair(MrEvalsBuilder *builder, const MrEvalEntry *entry, int winner,
+		 int loser)
 {
 	MrEvals    *evals = builder->evals;
 	MrEvalPair *pair;
@@ -398,8 +352,8 @@ halve(MrEvalsBuilder *builder)
 	pfree(builder->index);
 	build_index(builder, builder->mask + 1);
 	builder->bytes = builder->nentries
-		* (sizeof(Entry) + 2 * sizeof(int32) + 2 * sizeof(void *))
-		+ builder->nsums * (sizeof(Sum) + sizeof(MrEvalCell))
+		* (sizeof(MrEvalEntry) + 2 * sizeof(int32) + 2 * sizeof(void *))
+		+ builder->nsums * (sizeof(MrEvalSum) + sizeof(MrEvalCell))
 		+ builder->evals->npairs * sizeof(MrEvalPair);
 	for (int i = 0; i < builder->nentries; i++)
 		builder->bytes += array_bytes(&builder->entries[i].prompt.features);
@@ -416,10 +370,10 @@ drop_prompts(MrEvalsBuilder *builder)
 
 	for (int i = 0; i < builder->nentries; i++)
 	{
-		Entry	   *entry = &builder->entries[i];
+		MrEvalEntry *entry = &builder->entries[i];
 
-		moved[i] = is_kept(builder, entry->prompt.key) ? kept : NONE;
-		if (moved[i] == NONE)
+		moved[i] = is_kept(builder, entry->prompt.key) ? kept : MR_EVALS_NONE;
+		if (moved[i] == MR_EVALS_NONE)
 			pfree(unconstify(uint32 *, entry->prompt.features.words));
 		else
 			builder->entries[kept++] = *entry;
@@ -433,8 +387,8 @@ drop_prompts(MrEvalsBuilder *builder)
 static void
 drop_sums(MrEvalsBuilder *builder)
 {
-	Sum		   *kept = MemoryContextAllocExtended(builder->evals->context,
-												  sizeof(Sum) *
+	MrEvalSum  *kept = MemoryContextAllocExtended(builder->evals->context,
+												  sizeof(MrEvalSum) *
 												  (size_t) builder->sums_size,
 												  MCXT_ALLOC_HUGE);
 	int			count = 0;
@@ -443,13 +397,13 @@ drop_sums(MrEvalsBuilder *builder)
 	{
 		int32	   *link = &builder->entries[i].first;
 
-		for (int32 at = *link; at != NONE; at = builder->sums[at].next)
+		for (int32 at = *link; at != MR_EVALS_NONE; at = builder->sums[at].next)
 		{
 			kept[count] = builder->sums[at];
 			*link = count;
 			link = &kept[count++].next;
 		}
-		*link = NONE;
+		*link = MR_EVALS_NONE;
 	}
 	pfree(builder->sums);
 	builder->sums = kept;
@@ -467,153 +421,8 @@ drop_pairs(MrEvalsBuilder *builder, const int32 *moved)
 		MrEvalPair	pair = evals->pairs[i];
 
 		pair.prompt = moved[pair.prompt];
-		if (pair.prompt != NONE)
+		if (pair.prompt != MR_EVALS_NONE)
 			evals->pairs[kept++] = pair;
 	}
 	evals->npairs = kept;
-}
-
-/* ----------
- * The end
- * ----------
- */
-
-/* The evals in their order; the builder is used up. */
-MrEvals *
-mr_evals_end(MrEvalsBuilder *builder)
-{
-	MrEvals    *evals = builder->evals;
-	MemoryContext saved = MemoryContextSwitchTo(evals->context);
-
-	pfree(builder->space);
-	pfree(builder->index);
-	sort_models(builder);
-	sort_prompts(builder);
-	evals->kept_share = ldexp(1, -builder->shift);
-	evals->nprompts = builder->nentries;
-	evals->prompts =
-		MemoryContextAllocExtended(evals->context, sizeof(MrEvalPrompt) *
-								   Max(builder->nentries, 1), MCXT_ALLOC_HUGE);
-	for (int i = 0; i < builder->nentries; i++)
-	{
-		fill_cells(builder, &builder->entries[i]);
-		evals->prompts[i] = builder->entries[i].prompt;
-		evals->rows_kept += builder->entries[i].rows;
-	}
-	pfree(builder->entries);
-	pfree(builder->sums);
-	pfree(builder);
-	MemoryContextSwitchTo(saved);
-	return evals;
-}
-
-static int
-compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* Puts the models in byte order and renumbers them everywhere. */
-static void
-sort_models(MrEvalsBuilder *builder)
-{
-	MrEvals    *evals = builder->evals;
-	int			place[MR_EVALS_MODELS_MAX];
-	char	  **sorted = palloc(sizeof(char *) * MR_EVALS_MODELS_MAX);
-
-	memcpy(sorted, evals->models, sizeof(char *) * evals->nmodels);
-	qsort(sorted, evals->nmodels, sizeof(char *), compare_names);
-	for (int i = 0; i < evals->nmodels; i++)
-		for (int j = 0; j < evals->nmodels; j++)
-			if (sorted[j] == evals->models[i])
-				place[i] = j;
-	for (int i = 0; i < builder->nsums; i++)
-		builder->sums[i].model = place[builder->sums[i].model];
-	for (int64 i = 0; i < evals->npairs; i++)
-	{
-		evals->pairs[i].winner = place[evals->pairs[i].winner];
-		evals->pairs[i].loser = place[evals->pairs[i].loser];
-	}
-	pfree(evals->models);
-	evals->models = sorted;
-}
-
-static int
-compare_entries(const void *a, const void *b)
-{
-	uint64		left = ((const Entry *) a)->prompt.key;
-	uint64		right = ((const Entry *) b)->prompt.key;
-
-	return left < right ? -1 : left > right;
-}
-
-static int
-compare_pairs(const void *a, const void *b)
-{
-	const MrEvalPair *left = a;
-	const MrEvalPair *right = b;
-
-	if (left->prompt != right->prompt)
-		return left->prompt < right->prompt ? -1 : 1;
-	if (left->winner != right->winner)
-		return left->winner < right->winner ? -1 : 1;
-	return left->loser < right->loser ? -1 : left->loser > right->loser;
-}
-
-/* By key; the pairs then name their prompts by the new places. */
-static void
-sort_prompts(MrEvalsBuilder *builder)
-{
-	MrEvals    *evals = builder->evals;
-	int			count = builder->nentries;
-	uint64	   *keys = MemoryContextAllocExtended(evals->context,
-												  sizeof(uint64) *
-												  Max(count, 1),
-												  MCXT_ALLOC_HUGE);
-
-	for (int i = 0; i < count; i++)
-		keys[i] = builder->entries[i].prompt.key;
-	qsort(builder->entries, count, sizeof(Entry), compare_entries);
-	for (int64 i = 0; i < evals->npairs; i++)
-	{
-		Entry		wanted = {.prompt.key = keys[evals->pairs[i].prompt]};
-		Entry	   *found = bsearch(&wanted, builder->entries, count,
-									sizeof(Entry), compare_entries);
-
-		evals->pairs[i].prompt = (int32) (found - builder->entries);
-	}
-	if (evals->npairs > 0)
-		qsort(evals->pairs, evals->npairs, sizeof(MrEvalPair), compare_pairs);
-	pfree(keys);
-}
-
-static int
-compare_cells(const void *a, const void *b)
-{
-	return ((const MrEvalCell *) a)->model - ((const MrEvalCell *) b)->model;
-}
-
-static void
-fill_cells(const MrEvalsBuilder *builder, Entry *entry)
-{
-	MrEvalPrompt *prompt = &entry->prompt;
-	MrEvalCell *cells = palloc(sizeof(MrEvalCell) * Max(prompt->ncells, 1));
-	int			count = 0;
-
-	for (int32 at = entry->first; at != NONE; at = builder->sums[at].next)
-	{
-		const Sum  *sum = &builder->sums[at];
-
-		cells[count++] = (MrEvalCell)
-		{
-			.model = sum->model,
-				.score = sum->score / SCORE_UNIT / sum->count,
-				.cost_usd = sum->ncosts > 0
-				? sum->cost / COST_UNIT / sum->ncosts : get_float4_nan(),
-				.output_tokens = sum->ntokens > 0
-				? (double) sum->tokens / sum->ntokens : get_float4_nan()
-		};
-	}
-	qsort(cells, count, sizeof(MrEvalCell), compare_cells);
-	prompt->cells = cells;
 }

@@ -5,8 +5,8 @@
  *
  * Only features of a prompt are kept, not its text.  When the bound is reached,
  * prompts are left out by their hash, half of them each time; so what is kept
- * depends on which rows there are, not on their order.  Rows of the same prompt,
- * task and model are averaged.
+ * depends on which rows there are, not on their order.  Rows of the same
+ * prompt, task and model are averaged.
  */
 #ifndef MR_EVALS_H
 #define MR_EVALS_H

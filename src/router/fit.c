@@ -30,31 +30,25 @@ typedef struct Targets
 {
 	float	   *values;
 	int			noutputs;
-	double		lambda;
+	const double *lambda;		/* NULL = COMMON_LAMBDA for all */
 } Targets;
 
+static int	word_bits(int nmodels);
 static void fill_means(MrFit *fit, const MrFitTask *task);
 static void shrink_means(MrFit *fit, const MrFitTask *task);
 static void fill_common_targets(const MrFit *fit, const MrFitTask *task,
 								float *target);
 static void fill_model_targets(const MrFit *fit, const MrFitTask *task,
 							   float *target);
-static void fill_lengths(MrFit *fit, const MrFitTask *task,
-						 float *target);
-static void scale_lengths(MrFit *fit, const MrFitTask *task);
 static void fill_beta(MrFit *fit, const MrFitTask *task,
 					  const float *target);
 static void fill_typicality(MrFit *fit, const MrFitTask *task);
-static float *solve(const MrFit *fit, const MrFitTask *task,
+static float *solve(const MrDesign *design, const MrFitTask *task,
 					Targets targets);
+static void spread_targets(const MrFit *fit, const MrRows *rows,
+						   float *target);
 static double typicality_of(const MrVocabulary *vocabulary,
 							const MrFeatures *features);
-
-static inline const MrEvalPrompt *
-prompt_of(const MrRows *rows, int row)
-{
-	return &rows->evals->prompts[rows->prompt[row]];
-}
 
 static double *
 new_numbers(int count)
@@ -67,37 +61,52 @@ void
 mr_fit_make(MrFit *fit, const MrFitTask *task)
 {
 	int			nmodels = task->rows->evals->nmodels;
-	size_t		cells = (size_t) Max(task->rows->nrows, 1);
-	float	   *common = palloc_extended(sizeof(float) * 2 * cells,
+	int			noutputs = nmodels * task->nlambdas;
+	size_t		nrows = (size_t) Max(task->rows->nrows, 1);
+	float	   *common = palloc_extended(sizeof(float) * 2 * nrows,
 										 MCXT_ALLOC_HUGE);
-	float	   *models = palloc_extended(sizeof(float) * nmodels * cells,
+	float	   *models = palloc_extended(sizeof(float) * noutputs * nrows,
 										 MCXT_ALLOC_HUGE);
+	MrDesign	design;
+
+	fit->nmodels = nmodels;
+	fit->nlambdas = task->nlambdas;
+	fit->mean = new_numbers(nmodels);
+	fit->advantage = new_numbers(nmodels);
+	fit->ln_tokens = new_numbers(nmodels);
+	fit->ln_cost = new_numbers(nmodels);
+	fit->prompts = palloc0(sizeof(int) * nmodels);
+	mr_vocabulary_build(&fit->vocabulary, task->rows, word_bits(nmodels));
+	mr_design_build(&design, &fit->vocabulary, task->rows);
+	fill_means(fit, task);
+	shrink_means(fit, task);
+	fill_common_targets(fit, task, common);
+	mr_lengths_fill(fit, task, common);
+	fit->common_weights = solve(&design, task,
+								(Targets) {common, 2, NULL});
+	mr_lengths_scale(fit, task);
+	fill_model_targets(fit, task, models);
+	fill_beta(fit, task, models);
+	spread_targets(fit, task->rows, models);
+	fit->model_weights = solve(&design, task,
+							   (Targets) {models, noutputs, task->lambda});
+	fill_typicality(fit, task);
+	mr_design_free(&design);
+	pfree(common);
+	pfree(models);
+}
+
+/* As many buckets as keep the artifact within its bound. */
+static int
+word_bits(int nmodels)
+{
 	int			bits = MR_WORD_BITS_MAX;
 
 	while (bits > MR_WORD_BITS_MIN &&
 		   (size_t) mr_layout_buckets(bits) * (1 + MR_OUTPUTS(nmodels)) >
 		   MR_ARTIFACT_MAX_BYTES - MR_ARTIFACT_MAX_BYTES / 16)
 		bits--;
-	fit->nmodels = nmodels;
-	fit->mean = new_numbers(nmodels);
-	fit->advantage = new_numbers(nmodels);
-	fit->ln_tokens = new_numbers(nmodels);
-	fit->ln_cost = new_numbers(nmodels);
-	fit->prompts = palloc0(sizeof(int) * nmodels);
-	mr_vocabulary_build(&fit->vocabulary, task->rows, bits);
-	fill_means(fit, task);
-	shrink_means(fit, task);
-	fill_common_targets(fit, task, common);
-	fill_lengths(fit, task, common);
-	fit->common_weights = solve(fit, task, (Targets) {common, 2, COMMON_LAMBDA});
-	scale_lengths(fit, task);
-	fill_model_targets(fit, task, models);
-	fill_beta(fit, task, models);
-	fit->model_weights = solve(fit, task,
-							   (Targets) {models, nmodels, task->lambda});
-	fill_typicality(fit, task);
-	pfree(common);
-	pfree(models);
+	return bits;
 }
 
 void
@@ -113,29 +122,48 @@ mr_fit_free(MrFit *fit)
 	pfree(fit->model_weights);
 }
 
-/* The weights of as many outputs as target has columns. */
+/*
+ * The weights of all outputs: with lambdas, as many outputs for each of them;
+ * without, COMMON_LAMBDA for all.
+ */
 static float *
-solve(const MrFit *fit, const MrFitTask *task, Targets targets)
+solve(const MrDesign *design, const MrFitTask *task, Targets targets)
 {
 	double	   *lambda = new_numbers(targets.noutputs);
+	int			each = targets.noutputs / task->nlambdas;
 	MrRidge		ridge = {
-		.vocabulary = &fit->vocabulary,
-		.rows = task->rows,
+		.design = design,
 		.noutputs = targets.noutputs,
 		.lambda = lambda,
 		.target = targets.values,
 		.weights = palloc_extended(sizeof(float) * targets.noutputs *
-								   (size_t) fit->vocabulary.nbuckets,
+								   (size_t) design->vocabulary->nbuckets,
 								   MCXT_ALLOC_HUGE),
 		.tick = task->tick,
 		.tick_arg = task->tick_arg
 	};
 
 	for (int i = 0; i < targets.noutputs; i++)
-		lambda[i] = targets.lambda;
+		lambda[i] = targets.lambda ? targets.lambda[i / each]
+			: COMMON_LAMBDA;
 	mr_ridge_solve(&ridge);
 	pfree(lambda);
 	return ridge.weights;
+}
+
+/*
+ * The models' targets, which stand at the beginning, once for each lambda;
+ * from the last row on, so that none is overwritten before it is read.
+ */
+static void
+spread_targets(const MrFit *fit, const MrRows *rows, float *target)
+{
+	size_t		bytes = sizeof(float) * fit->nmodels;
+
+	for (int i = rows->nrows - 1; i >= 0; i--)
+		for (int j = fit->nlambdas - 1; j >= 0; j--)
+			memmove(target + ((size_t) i * fit->nlambdas + j) * fit->nmodels,
+					target + (size_t) i * fit->nmodels, bytes);
 }
 
 /* ----------
@@ -161,7 +189,7 @@ fill_means(MrFit *fit, const MrFitTask *task)
 		memset(fit->prompts, 0, sizeof(int) * fit->nmodels);
 		for (int i = 0; i < rows->nrows; i++)
 		{
-			const MrEvalPrompt *prompt = prompt_of(rows, i);
+			const MrEvalPrompt *prompt = mr_rows_prompt(rows, i);
 
 			for (int j = 0; j < prompt->ncells; j++)
 			{
@@ -177,7 +205,7 @@ fill_means(MrFit *fit, const MrFitTask *task)
 				? sum[m] / fit->prompts[m] : get_float8_nan();
 		for (int i = 0; i < rows->nrows; i++)
 		{
-			const MrEvalPrompt *prompt = prompt_of(rows, i);
+			const MrEvalPrompt *prompt = mr_rows_prompt(rows, i);
 
 			ease[i] = 0;
 			for (int j = 0; j < prompt->ncells; j++)
@@ -265,7 +293,7 @@ static void
 fill_common_targets(const MrFit *fit, const MrFitTask *task, float *target)
 {
 	for (int i = 0; i < task->rows->nrows; i++)
-		target[2 * (size_t) i] = common_of(fit, prompt_of(task->rows, i));
+		target[2 * (size_t) i] = common_of(fit, mr_rows_prompt(task->rows, i));
 }
 
 /*
@@ -277,7 +305,7 @@ fill_model_targets(const MrFit *fit, const MrFitTask *task, float *target)
 {
 	for (int i = 0; i < task->rows->nrows; i++)
 	{
-		const MrEvalPrompt *prompt = prompt_of(task->rows, i);
+		const MrEvalPrompt *prompt = mr_rows_prompt(task->rows, i);
 		float	   *row = target + (size_t) i * fit->nmodels;
 		double		common = common_of(fit, prompt);
 
@@ -319,8 +347,8 @@ fill_beta(MrFit *fit, const MrFitTask *task, const float *target)
 	denominator = BETA_PROMPTS * spread;
 	for (int i = 0; i < task->rows->nrows; i++)
 	{
-		double		hardness = mr_hardness(&prompt_of(task->rows,
-													  i)->features);
+		double		hardness = mr_hardness(&mr_rows_prompt(task->rows,
+														   i)->features);
 		const float *row = target + (size_t) i * fit->nmodels;
 
 		for (int m = 0; m < fit->nmodels; m++)
@@ -341,140 +369,6 @@ double
 mr_hardness(const MrFeatures *features)
 {
 	return Min(Max((features->difficulty - 0.15) / 0.2, -2.5), 2.5);
-}
-
-/* ----------
- * Lengths: output tokens, else cost
- * ----------
- */
-
-/*
- * ln of a cell's output tokens: as given, else what its cost leaves after the
- * input at the model's price; NaN when neither is known.
- */
-static double
-ln_tokens_of(const MrFitTask *task, const MrEvalPrompt *prompt,
-			 const MrEvalCell *cell)
-{
-	const MrModelPrior *prior = task->options->priors
-		? &task->options->priors[cell->model] : NULL;
-	double		tokens = cell->output_tokens;
-
-	if (isnan(tokens) && prior && prior->output_price > 0)
-		tokens = (cell->cost_usd - prompt->input_tokens * prior->input_price)
-			/ prior->output_price;
-	return tokens >= 1 ? log(tokens) : get_float8_nan();
-}
-
-static double
-ln_cost_of(const MrFitTask *task, const MrEvalPrompt *prompt,
-		   const MrEvalCell *cell)
-{
-	return cell->cost_usd > 0 ? log(cell->cost_usd) : get_float8_nan();
-}
-
-typedef double (*LengthOf) (const MrFitTask *task, const MrEvalPrompt *prompt,
-							const MrEvalCell *cell);
-
-/* Means of a length per model; how many cells have one. */
-static int64
-length_means(const MrFitTask *task, LengthOf length_of, double *mean)
-{
-	int			nmodels = task->rows->evals->nmodels;
-	int		   *count = palloc0(sizeof(int) * nmodels);
-	int64		total = 0;
-
-	memset(mean, 0, sizeof(double) * nmodels);
-	for (int i = 0; i < task->rows->nrows; i++)
-	{
-		const MrEvalPrompt *prompt = prompt_of(task->rows, i);
-
-		for (int j = 0; j < prompt->ncells; j++)
-		{
-			double		length = length_of(task, prompt, &prompt->cells[j]);
-
-			if (isnan(length))
-				continue;
-			mean[prompt->cells[j].model] += length;
-			count[prompt->cells[j].model]++;
-			total++;
-		}
-	}
-	for (int m = 0; m < nmodels; m++)
-		mean[m] = count[m] > 0 ? mean[m] / count[m] : get_float8_nan();
-	pfree(count);
-	return total;
-}
-
-/* The second common target: how long this prompt makes the answers. */
-static void
-fill_lengths(MrFit *fit, const MrFitTask *task, float *target)
-{
-	bool		tokens = length_means(task, ln_tokens_of, fit->ln_tokens) > 0;
-	bool		costs = length_means(task, ln_cost_of, fit->ln_cost) > 0;
-	LengthOf	length_of = tokens ? ln_tokens_of : ln_cost_of;
-	const double *mean = tokens ? fit->ln_tokens : fit->ln_cost;
-
-	for (int i = 0; i < task->rows->nrows; i++)
-	{
-		const MrEvalPrompt *prompt = prompt_of(task->rows, i);
-		double		sum = 0;
-		int			count = 0;
-
-		for (int j = 0; j < prompt->ncells && (tokens || costs); j++)
-		{
-			double		length = length_of(task, prompt, &prompt->cells[j]);
-
-			if (isnan(length))
-				continue;
-			sum += length - mean[prompt->cells[j].model];
-			count++;
-		}
-		target[2 * (size_t) i + 1] = count > 0 ? sum / count
-			: get_float4_nan();
-	}
-}
-
-/*
- * The factor of each model that makes its expectations sum to what was seen:
- * ln(sum of lengths / sum of exp(learned length)).
- */
-static void
-scale_model(const MrFitTask *task, const MrFit *fit, LengthOf length_of,
-			double *scale)
-{
-	double	   *seen = new_numbers(fit->nmodels);
-	double	   *learned = new_numbers(fit->nmodels);
-
-	for (int i = 0; i < task->rows->nrows; i++)
-	{
-		const MrEvalPrompt *prompt = prompt_of(task->rows, i);
-		float		outputs[2];
-
-		mr_ridge_apply(&fit->vocabulary, fit->common_weights, 2,
-					   &prompt->features, outputs);
-		for (int j = 0; j < prompt->ncells; j++)
-		{
-			double		length = length_of(task, prompt, &prompt->cells[j]);
-
-			if (isnan(length))
-				continue;
-			seen[prompt->cells[j].model] += exp(length);
-			learned[prompt->cells[j].model] += exp(outputs[1]);
-		}
-	}
-	for (int m = 0; m < fit->nmodels; m++)
-		scale[m] = seen[m] > 0 ? log(seen[m] / learned[m])
-			: get_float8_nan();
-	pfree(seen);
-	pfree(learned);
-}
-
-static void
-scale_lengths(MrFit *fit, const MrFitTask *task)
-{
-	scale_model(task, fit, ln_tokens_of, fit->ln_tokens);
-	scale_model(task, fit, ln_cost_of, fit->ln_cost);
 }
 
 /* ----------
@@ -536,7 +430,7 @@ fill_typicality(MrFit *fit, const MrFitTask *task)
 	values[0] = 0;
 	for (int i = 0; i < count; i++)
 		values[i] = typicality_of(&fit->vocabulary,
-								  &prompt_of(task->rows, i)->features);
+								  &mr_rows_prompt(task->rows, i)->features);
 	qsort(values, count, sizeof(double), compare_doubles);
 	fit->typical_low = values[(int) (TYPICAL_LOW * count)];
 	fit->typical_high = values[(int) (TYPICAL_HIGH * count)];
@@ -560,10 +454,11 @@ mr_fit_apply(const MrFit *fit, const MrFeatures *features, MrFitted *fitted)
 	fitted->trust = width > 0 ? Min(Max(over / width, 0), 1) : 1;
 	mr_ridge_apply(&fit->vocabulary, fit->common_weights, 2, features,
 				   outputs);
-	mr_ridge_apply(&fit->vocabulary, fit->model_weights, fit->nmodels,
-				   features, fitted->models);
+	mr_ridge_apply(&fit->vocabulary, fit->model_weights,
+				   fit->nlambdas * fit->nmodels, features, fitted->models);
 	fitted->common = outputs[0];
 	fitted->length = outputs[1];
-	fitted->difficulty = hardness * Max(fit->beta * fit->beta_weight,
-										MR_UNTRUSTED_BETA * (1 - fitted->trust));
+	fitted->difficulty = hardness *
+		Max(fit->beta * fit->beta_weight,
+			MR_UNTRUSTED_BETA * (1 - fitted->trust));
 }

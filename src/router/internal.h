@@ -58,6 +58,10 @@ extern void mr_predict(const MrPrediction *prediction,
 					   MrCandidate *candidates, int ncandidates);
 extern double mr_predict_ms_per_token(const MrCandidate *candidate);
 
+/* Who might be first, and who is: sorted candidates, before their ranks. */
+extern void mr_explore(const MrRequest *request, MrCandidate *candidates,
+					   int ncandidates);
+
 extern MrExclusion mr_limits_check(const MrRequest *request,
 								   const MrPromptFeatures *features,
 								   const MrCandidate *candidate);

@@ -58,11 +58,11 @@ struct MrArtifact
 	uint64		bytes;			/* of the whole artifact */
 	int32		word_bits;
 	int32		prompts;		/* trained on */
-	double		slope;			/* of calibration: quality = mean + slope x .. */
+	double		slope;			/* quality = mean + slope x .. */
 	double		margin;			/* least gain over the best single model */
 	double		lambda;			/* of the models' ridge */
 	double		beta;			/* slope of the difficulty prior */
-	double		beta_weight;	/* how much of it stays beside what is learned */
+	double		beta_weight;	/* how much of it stays in effect */
 	double		typical_low;	/* typicality below which nothing is learned */
 	double		typical_high;	/* and above which all is */
 	double		common_scale;

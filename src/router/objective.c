@@ -1,6 +1,7 @@
 /*
  * objective.c
- *	  Objectives: their names, and weights such as quality=0.6,cost=0.4.
+ *	  Objectives: their names, and weights such as quality=0.6,cost=0.4 or
+ *	  quality=1,usd=50.
  */
 #include "postgres.h"
 
@@ -17,17 +18,19 @@ static const MrObjective objectives[] = {
 
 static bool parse_weights(const char *text, MrObjective *objective,
 						  const char **problem);
+static bool scale_weights(MrObjective *objective, const char **problem);
 static bool parse_weight(const char **next, MrObjective *objective,
 						 unsigned *given, const char **problem);
 static bool parse_term(const char **next, int *term);
 static const char *skip_spaces(const char *next);
 
 /*
- * Read an objective: a name, or a comma list of quality=, cost= and latency=
- * with weights that are not negative and not all zero; they are scaled to sum
- * to 1, and one that is not given is 0.  objective->name is text itself.
- * quality_floor is left to the caller, who knows the setting.  On failure
- * returns false and sets problem to a static sentence.
+ * Read an objective: a name, or a comma list of quality=, cost=, latency= and
+ * usd= with weights that are not negative and not all zero.  The first three
+ * are scaled to sum to 1, unless only usd is there; it stays as it is, the
+ * utility that one US dollar costs.  What is not given is 0.  objective->name
+ * is text itself.  quality_floor is left to the caller, who knows the setting.
+ * On failure returns false and sets problem to a static sentence.
  */
 bool
 mr_objective_parse(const char *text, MrObjective *objective,
@@ -57,7 +60,6 @@ parse_weights(const char *text, MrObjective *objective, const char **problem)
 {
 	const char *next = skip_spaces(text);
 	unsigned	given = 0;
-	double		sum;
 
 	if (strchr(text, '=') == NULL)
 	{
@@ -77,15 +79,31 @@ parse_weights(const char *text, MrObjective *objective, const char **problem)
 		}
 		next = skip_spaces(next);
 	}
-	sum = objective->quality + objective->cost + objective->latency;
-	if (!(sum > 0) || isinf(sum))
+	return scale_weights(objective, problem);
+}
+
+static bool
+scale_weights(MrObjective *objective, const char **problem)
+{
+	double		sum = objective->quality + objective->cost +
+		objective->latency;
+
+	if (objective->usd > MR_USD_WEIGHT_MAX)
+	{
+		*problem = "The weight usd must be at most 1000000000.";
+		return false;
+	}
+	if (isinf(sum) || !(sum > 0 || objective->usd > 0))
 	{
 		*problem = "The weights must have a positive, finite sum.";
 		return false;
 	}
-	objective->quality /= sum;
-	objective->cost /= sum;
-	objective->latency /= sum;
+	if (sum > 0)
+	{
+		objective->quality /= sum;
+		objective->cost /= sum;
+		objective->latency /= sum;
+	}
 	return true;
 }
 
@@ -97,7 +115,8 @@ parse_weight(const char **next, MrObjective *objective, unsigned *given,
 			 const char **problem)
 {
 	double	   *weights[] = {
-		&objective->quality, &objective->cost, &objective->latency
+		&objective->quality, &objective->cost, &objective->latency,
+		&objective->usd
 	};
 	char	   *end;
 	double		value;
@@ -105,7 +124,7 @@ parse_weight(const char **next, MrObjective *objective, unsigned *given,
 
 	if (!parse_term(next, &term))
 	{
-		*problem = "A weight is quality=, cost= or latency= and a number.";
+		*problem = "A weight is quality=, cost=, latency= or usd= and a number.";
 		return false;
 	}
 	if (*given & (1u << term))
@@ -128,7 +147,7 @@ parse_weight(const char **next, MrObjective *objective, unsigned *given,
 static bool
 parse_term(const char **next, int *term)
 {
-	static const char *const names[] = {"quality", "cost", "latency"};
+	static const char *const names[] = {"quality", "cost", "latency", "usd"};
 
 	for (*term = 0; *term < (int) lengthof(names); (*term)++)
 	{

@@ -5,8 +5,7 @@
  *
  * With X the rows' feature vectors, each output solves (X X' + lambda I) a = y
  * and its weights are X' a.  No learning rate and no random start: the same
- * rows give the same weights.  X is never stored: a row's features are read
- * from the evals each time.
+ * rows give the same weights.
  *
  * A row's vector has three parts of fixed length: words (length 1), surface
  * signals and task; within a part each known feature counts as its inverse
@@ -159,40 +158,74 @@ row_factors(const MrVocabulary *vocabulary, const MrFeatures *features,
 	factors->task = part_factor(MR_TASK_LENGTH, task * task);
 }
 
-/* weights[bucket] += factor x idf x from, for each of count outputs */
-static inline void
-spread_one(const MrVocabulary *vocabulary, float *weights, uint32 bucket,
-		   float factor, const float *from, int count)
+/* Appends a known bucket to the last row. */
+static void
+append(MrDesign *design, uint32 bucket, float factor)
 {
-	float		value = factor * vocabulary->idf[bucket];
-	float	   *row = weights + (size_t) bucket * count;
+	uint8		idf = design->vocabulary->idf[bucket];
+	size_t		at = design->start[design->nrows];
 
-	if (value == 0)
+	if (idf == 0)
 		return;
-	for (int k = 0; k < count; k++)
-		row[k] += value * from[k];
+	design->bucket[at] = bucket;
+	design->value[at] = factor * idf;
+	design->start[design->nrows]++;
 }
 
 static void
-spread(const MrVocabulary *vocabulary, float *weights,
-	   const MrFeatures *features, const float *from, int count)
+append_row(MrDesign *design, const MrFeatures *features)
 {
+	int			bits = design->vocabulary->bits;
 	Factors		factors;
-	int			bits = vocabulary->bits;
 
-	row_factors(vocabulary, features, &factors);
+	row_factors(design->vocabulary, features, &factors);
+	design->start[design->nrows + 1] = design->start[design->nrows];
+	design->nrows++;
 	for (int i = 0; i < features->nwords; i++)
-		spread_one(vocabulary, weights,
-				   mr_bucket_of_word(features->words[i], bits),
-				   factors.words, from, count);
+		append(design, mr_bucket_of_word(features->words[i], bits),
+			   factors.words);
 	for (int i = 0; i < features->nsurface; i++)
-		spread_one(vocabulary, weights,
-				   mr_bucket_of_surface(features->surface[i], bits),
-				   factors.surface, from, count);
+		append(design, mr_bucket_of_surface(features->surface[i], bits),
+			   factors.surface);
 	if (features->task != 0)
-		spread_one(vocabulary, weights,
-				   mr_bucket_of_task(features->task, bits),
-				   factors.task, from, count);
+		append(design, mr_bucket_of_task(features->task, bits),
+			   factors.task);
+}
+
+/* 8 bytes for each feature of each row, in CurrentMemoryContext. */
+void
+mr_design_build(MrDesign *design, const MrVocabulary *vocabulary,
+				const MrRows *rows)
+{
+	size_t		most = 0;
+
+	for (int i = 0; i < rows->nrows; i++)
+	{
+		const MrFeatures *features =
+			&rows->evals->prompts[rows->prompt[i]].features;
+
+		most += features->nwords + features->nsurface + 1;
+	}
+	design->vocabulary = vocabulary;
+	design->nrows = 0;
+	design->start = palloc_extended(sizeof(size_t) * (rows->nrows + 1),
+									MCXT_ALLOC_HUGE);
+	design->bucket = palloc_extended(sizeof(uint32) * Max(most, 1),
+									 MCXT_ALLOC_HUGE);
+	design->value = palloc_extended(sizeof(float) * Max(most, 1),
+									MCXT_ALLOC_HUGE);
+	design->start[0] = 0;
+	for (int i = 0; i < rows->nrows; i++)
+		append_row(design,
+				   &rows->evals->prompts[rows->prompt[i]].features);
+}
+
+void
+mr_design_free(MrDesign *design)
+{
+	pfree(design->start);
+	pfree(design->bucket);
+	pfree(design->value);
 }
 
 static inline void
@@ -241,7 +274,7 @@ mr_ridge_apply(const MrVocabulary *vocabulary, const float *weights,
 void
 mr_ridge_solve(MrRidge *ridge)
 {
-	size_t		cells = (size_t) ridge->rows->nrows * ridge->noutputs;
+	size_t		cells = (size_t) ridge->design->nrows * ridge->noutputs;
 	Descent		descent = {
 		.solution = allocate(cells),
 		.residual = allocate(cells),
@@ -280,7 +313,7 @@ allocate(size_t count)
 static void
 start(MrRidge *ridge, Descent *descent)
 {
-	size_t		cells = (size_t) ridge->rows->nrows * ridge->noutputs;
+	size_t		cells = (size_t) ridge->design->nrows * ridge->noutputs;
 
 	for (size_t i = 0; i < cells; i++)
 		descent->residual[i] = isnan(ridge->target[i]) ? 0 :
@@ -295,7 +328,7 @@ start(MrRidge *ridge, Descent *descent)
 static bool
 improve(MrRidge *ridge, Descent *descent)
 {
-	size_t		cells = (size_t) ridge->rows->nrows * ridge->noutputs;
+	size_t		cells = (size_t) ridge->design->nrows * ridge->noutputs;
 	int			count = ridge->noutputs;
 	double	   *norm = descent->norm;
 	bool		more = false;
@@ -330,42 +363,66 @@ improve(MrRidge *ridge, Descent *descent)
 static void
 multiply(MrRidge *ridge, Descent *descent)
 {
-	const MrRows *rows = ridge->rows;
 	int			count = ridge->noutputs;
 
 	gather(ridge, descent->direction);
-	for (int i = 0; i < rows->nrows; i++)
+	for (int i = 0; i < ridge->design->nrows; i++)
 	{
 		float	   *image = descent->image + (size_t) i * count;
 		const float *direction = descent->direction + (size_t) i * count;
 
 		if (i % ROWS_PER_TICK == 0 && ridge->tick)
 			ridge->tick(ridge->tick_arg);
-		mr_ridge_apply(ridge->vocabulary, ridge->weights, count,
-					   &rows->evals->prompts[rows->prompt[i]].features,
-					   image);
+		mr_ridge_apply_row(ridge, i, image);
 		for (int k = 0; k < count; k++)
 			image[k] += (float) ridge->lambda[k] * direction[k];
 	}
 	mask_targets(ridge, descent->image);
 }
 
+/* The outputs of a row of the design: x' weights. */
+void
+mr_ridge_apply_row(const MrRidge *ridge, int row, float *outputs)
+{
+	const MrDesign *design = ridge->design;
+	int			count = ridge->noutputs;
+
+	memset(outputs, 0, sizeof(float) * count);
+	for (size_t j = design->start[row]; j < design->start[row + 1]; j++)
+	{
+		const float *weights = ridge->weights
+			+ (size_t) design->bucket[j] * count;
+		float		value = design->value[j];
+
+		for (int k = 0; k < count; k++)
+			outputs[k] += value * weights[k];
+	}
+}
+
 /* weights = X' from */
 static void
 gather(MrRidge *ridge, const float *from)
 {
-	const MrRows *rows = ridge->rows;
+	const MrDesign *design = ridge->design;
 	int			count = ridge->noutputs;
 
 	memset(ridge->weights, 0, sizeof(float) *
-		   (size_t) ridge->vocabulary->nbuckets * count);
-	for (int i = 0; i < rows->nrows; i++)
+		   (size_t) design->vocabulary->nbuckets * count);
+	for (int i = 0; i < design->nrows; i++)
 	{
+		const float *row = from + (size_t) i * count;
+
 		if (i % ROWS_PER_TICK == 0 && ridge->tick)
 			ridge->tick(ridge->tick_arg);
-		spread(ridge->vocabulary, ridge->weights,
-			   &rows->evals->prompts[rows->prompt[i]].features,
-			   from + (size_t) i * count, count);
+		for (size_t j = design->start[i]; j < design->start[i + 1]; j++)
+		{
+			float	   *weights = ridge->weights
+				+ (size_t) design->bucket[j] * count;
+			float		value = design->value[j];
+
+			for (int k = 0; k < count; k++)
+				weights[k] += value * row[k];
+		}
 	}
 }
 
@@ -373,7 +430,7 @@ gather(MrRidge *ridge, const float *from)
 static void
 mask_targets(const MrRidge *ridge, float *array)
 {
-	size_t		cells = (size_t) ridge->rows->nrows * ridge->noutputs;
+	size_t		cells = (size_t) ridge->design->nrows * ridge->noutputs;
 
 	for (size_t i = 0; i < cells; i++)
 		if (isnan(ridge->target[i]))
@@ -386,7 +443,7 @@ dot(const MrRidge *ridge, const float *a, const float *b, double *products)
 	int			count = ridge->noutputs;
 
 	memset(products, 0, sizeof(double) * count);
-	for (int i = 0; i < ridge->rows->nrows; i++)
+	for (int i = 0; i < ridge->design->nrows; i++)
 		for (int k = 0; k < count; k++)
 			products[k] += (double) a[(size_t) i * count + k]
 				* b[(size_t) i * count + k];

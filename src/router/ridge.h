@@ -30,13 +30,28 @@ typedef struct MrRows
 	const int32 *prompt;		/* index into evals->prompts */
 } MrRows;
 
+static inline const MrEvalPrompt *
+mr_rows_prompt(const MrRows *rows, int row)
+{
+	return &rows->evals->prompts[rows->prompt[row]];
+}
+
+/* The rows' feature vectors: known buckets and their values, row by row. */
+typedef struct MrDesign
+{
+	const MrVocabulary *vocabulary;
+	int			nrows;
+	size_t	   *start;			/* of each row, and the end of the last */
+	uint32	   *bucket;
+	float	   *value;
+} MrDesign;
+
 /* Called between steps of work; may raise. */
 typedef void (*MrTick) (void *arg);
 
 typedef struct MrRidge
 {
-	const MrVocabulary *vocabulary;
-	const MrRows *rows;
+	const MrDesign *design;
 	int			noutputs;
 	const double *lambda;		/* one for each output */
 	float	   *target;			/* [row * noutputs + output]; NaN = no target */
@@ -48,7 +63,12 @@ typedef struct MrRidge
 extern void mr_vocabulary_build(MrVocabulary *vocabulary, const MrRows *rows,
 								int bits);
 extern void mr_vocabulary_free(MrVocabulary *vocabulary);
+extern void mr_design_build(MrDesign *design, const MrVocabulary *vocabulary,
+							const MrRows *rows);
+extern void mr_design_free(MrDesign *design);
 extern void mr_ridge_solve(MrRidge *ridge);
+extern void mr_ridge_apply_row(const MrRidge *ridge, int row,
+							   float *outputs);
 extern void mr_ridge_apply(const MrVocabulary *vocabulary,
 						   const float *weights, int noutputs,
 						   const MrFeatures *features, float *outputs);

@@ -13,6 +13,9 @@
 
 #include "base/request.h"
 
+/* The most utility that an objective may ask for one US dollar. */
+#define MR_USD_WEIGHT_MAX	1e9
+
 /* What reading the prompt told. */
 typedef struct MrPromptFeatures
 {
@@ -77,6 +80,8 @@ typedef struct MrCandidate
 	double		cost_term;
 	double		latency_term;
 	double		utility;
+	double		propensity;		/* probability to be first; NaN = excluded */
+	bool		explored;		/* first by chance, not by its utility */
 	const char *reason;			/* why this place */
 } MrCandidate;
 
@@ -85,6 +90,8 @@ extern void mr_router_read_prompt(const MrRequest *request,
 extern int	mr_router_decide(const MrRequest *request,
 							 const MrPromptFeatures *features,
 							 MrCandidate *candidates, int ncandidates);
+extern int	mr_router_reorder(const MrRequest *request,
+							  MrCandidate *candidates, int ncandidates);
 extern void mr_router_explain(const MrRequest *request,
 							  const MrPromptFeatures *features,
 							  MrCandidate *candidates, int ncandidates);

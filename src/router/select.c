@@ -12,10 +12,15 @@
 
 #include <math.h>
 
+#include "utils/float.h"
+
 #include "router/internal.h"
 
 /* Utilities closer than this are a tie; a grid, so that ties are transitive. */
 #define UTILITY_GRID	1e6
+
+/* Below this all utilities are one; so that the grid fits an int64. */
+#define UTILITY_LEAST	-9e12
 
 #define LATENCY_GRID	1e3		/* microseconds, where latency is the order */
 
@@ -30,6 +35,9 @@ typedef struct SortKey
 	int64		primary;
 } SortKey;
 
+static int	order_candidates(const MrRequest *request,
+							 const MrPromptFeatures *features,
+							 MrCandidate *candidates, int ncandidates);
 static void fill_utility(const MrObjective *objective,
 						 MrCandidate *candidates, int ncandidates);
 static double floor_quality(const MrRequest *request,
@@ -65,26 +73,48 @@ static const char *order_word(const MrRequest *request);
  * former order with rank 0 and excluded_by.  Returns how many can serve.
  * reason is set for the first only; mr_router_explain gives the others.
  *
- * Utility is wq q - wc c - wl l with expected quality q,
- * c = clamp(log10(cost / 1e-6 USD) / 6, 0, 1) and
- * l = clamp(log10(latency / 100 ms) / 3, 0, 1); an unknown price has c = 1, an
- * unknown quality counts as 0.35.  Equal utilities (to 1e-6) go to the
- * cheaper, then the better, then the faster, then by former order, which is
- * by name.  Objectives with a floor put candidates of less than
- * quality_floor x the best expected quality behind all others.
- * provider.order puts its providers first, in that order; provider.sort
- * replaces all of that by price, latency or throughput.
+ * Utility is wq q - wc c - wl l - usd cost with expected quality q, cost in
+ * USD, c = clamp(log10(cost / 1e-6 USD) / 6, 0, 1) and
+ * l = clamp(log10(latency / 100 ms) / 3, 0, 1); an unknown price has c = 1,
+ * and with usd above 0 the utility -Infinity; an unknown quality counts as
+ * 0.35.  Equal utilities (to 1e-6) go to the cheaper, then the better, then
+ * the faster, then by former order, which is by name.  Objectives with a floor
+ * put candidates of less than quality_floor x the best expected quality behind
+ * all others.  provider.order puts its providers first, in that order;
+ * provider.sort replaces all of that by price, latency or throughput.
+ * Exploration goes before all of them; see explore.c.
  */
 int
 mr_router_decide(const MrRequest *request, const MrPromptFeatures *features,
 				 MrCandidate *candidates, int ncandidates)
 {
 	MrPrediction prediction;
-	SortKey    *keys = palloc(sizeof(SortKey) * Max(ncandidates, 1));
-	double		least;
 
 	mr_prediction_init(&prediction, request, features);
 	mr_predict(&prediction, candidates, ncandidates);
+	return order_candidates(request, features, candidates, ncandidates);
+}
+
+/*
+ * The same for candidates that come with their expectations, from a decision
+ * that is past; what the prompt was is not known.
+ */
+int
+mr_router_reorder(const MrRequest *request, MrCandidate *candidates,
+				  int ncandidates)
+{
+	MrPromptFeatures unknown = {0};
+
+	return order_candidates(request, &unknown, candidates, ncandidates);
+}
+
+static int
+order_candidates(const MrRequest *request, const MrPromptFeatures *features,
+				 MrCandidate *candidates, int ncandidates)
+{
+	SortKey    *keys = palloc(sizeof(SortKey) * Max(ncandidates, 1));
+	double		least;
+
 	fill_utility(&request->objective, candidates, ncandidates);
 	for (int i = 0; i < ncandidates; i++)
 		candidates[i].excluded_by = mr_limits_check(request, features,
@@ -98,6 +128,7 @@ mr_router_decide(const MrRequest *request, const MrPromptFeatures *features,
 	sort_keys(keys, ncandidates, candidates);
 	apply_order(candidates, keys, ncandidates);
 	pfree(keys);
+	mr_explore(request, candidates, ncandidates);
 	return assign_ranks(request, candidates, ncandidates);
 }
 
@@ -158,6 +189,10 @@ fill_utility(const MrObjective *objective, MrCandidate *candidates,
 	for (int i = 0; i < ncandidates; i++)
 		candidates[i].cost_term = objective->cost > 0
 			? 0 - objective->cost * scale_cost(candidates[i].cost_picousd) : 0;
+	for (int i = 0; objective->usd > 0 && i < ncandidates; i++)
+		candidates[i].cost_term -= candidates[i].cost_picousd ==
+			MR_COST_UNKNOWN ? get_float8_infinity()
+			: objective->usd * mr_cost_usd(candidates[i].cost_picousd);
 	for (int i = 0; i < ncandidates; i++)
 		candidates[i].latency_term = objective->latency > 0
 			? 0 - objective->latency * scale_latency(candidates[i].latency_ms)
@@ -216,7 +251,8 @@ primary_key(const MrRequest *request, const MrCandidate *candidate)
 	const char *sort = request->provider.sort;
 
 	if (sort == NULL)
-		return -(int64) floor(candidate->utility * UTILITY_GRID + 0.5);
+		return -(int64) floor(Max(candidate->utility, UTILITY_LEAST) *
+							  UTILITY_GRID + 0.5);
 	if (strcmp(sort, "latency") == 0)
 		return (int64) (candidate->latency_ms * LATENCY_GRID);
 	if (strcmp(sort, "throughput") == 0)
@@ -355,6 +391,8 @@ rank_reason(const MrRequest *request, const MrCandidate *candidates,
 	const MrCandidate *candidate = &candidates[place];
 	const char *word = order_word(request);
 
+	if (candidate->explored)
+		return psprintf("explored: drawn by chance, not by %s", word);
 	if (request->provider.sort == NULL && request->provider.order != NULL)
 	{
 		int32		listed = provider_place(request->provider.order,

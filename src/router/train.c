@@ -36,6 +36,14 @@ mr_train(MrEvals *evals, const MrTrainOptions *options,
 	Progress	progress = {options, MR_TRAIN_VALIDATING, 0, 1};
 	MrRows		rows = {.evals = evals, .nrows = evals->nprompts};
 	int32	   *all;
+	MrValidateTask validate_task = {&rows, options, step, tick, &progress};
+	MrFitTask	fit_task = {
+		.rows = &rows,
+		.options = options,
+		.nlambdas = 1,
+		.tick = tick,
+		.tick_arg = &progress
+	};
 	MrValidation validation;
 	MrFit		fit;
 
@@ -46,12 +54,11 @@ mr_train(MrEvals *evals, const MrTrainOptions *options,
 	for (int i = 0; i < evals->nprompts; i++)
 		all[i] = i;
 	rows.prompt = all;
-	mr_validate(&validation,
-				&(MrValidateTask) {&rows, options, step, tick, &progress});
+	mr_validate(&validation, &validate_task);
 	progress.phase = MR_TRAIN_FITTING;
 	step(&progress, 0, 1);
-	mr_fit_make(&fit, &(MrFitTask) {&rows, options, validation.lambda, tick,
-					&progress});
+	fit_task.lambda[0] = validation.lambda;
+	mr_fit_make(&fit, &fit_task);
 	progress.phase = MR_TRAIN_WRITING;
 	step(&progress, 0, 1);
 	mr_pack_artifact(&fit, &rows, &validation, result);

@@ -17,21 +17,20 @@
 
 #define FEW_ROWS			200 /* below, nothing is chosen by folds */
 #define FEW_ROWS_LAMBDA		20.0
-#define LAMBDA_FACTOR		2.0 /* ranking wants more shrinking than error */
-#define LAMBDA_MIN			10.0
-#define LAMBDA_MAX			60.0
+#define NEAR_LEAST			1.004	/* of the least squared error */
 #define SLOPE_MAX			1.2
 #define NEIGHBOURS_HELP		0.98	/* of the squared error without them */
 #define NEIGHBOUR_SHARE		0.5
 #define MARGIN_STDERRS		0.5 /* a gain must be that far above 0 */
 
-static const double lambdas[] = {1, 3, 10, 30, 100};
+static const double lambdas[MR_FIT_LAMBDAS_MAX] = {10, 20, 60};
 static const double margins[] = {0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12};
 
-/* The held-out expectations of one pass over the folds. */
+/* The held-out expectations by the fits of one lambda. */
 typedef struct HeldOut
 {
 	int			nmodels;
+	double		error;			/* squared, of who is better */
 	float	   *quality;		/* before calibration */
 	float	   *models;			/* who is better: learned, without trust */
 	float	   *outcome;		/* score - mean - common; NaN = not scored */
@@ -42,33 +41,31 @@ typedef struct Work
 	const MrValidateTask *task;
 	MrValidation *validation;
 	int		   *fold;			/* of each row */
-	int			done;			/* passes x folds */
-	int			total;
-	HeldOut		held;
+	int			nlambdas;
+	HeldOut		tried[MR_FIT_LAMBDAS_MAX];
+	HeldOut		held;			/* of the chosen one */
 } Work;
 
 static void choose_rows(MrValidation *validation, const MrRows *rows);
 static void assign_folds(Work *work);
-static void allocate_held(Work *work);
-static double choose_lambda(Work *work);
-static double run_folds(Work *work, double lambda);
-static double test_fold(Work *work, const MrFit *fit, int fold);
+static void allocate_held(const Work *work, HeldOut *held);
+static void run_fold(Work *work, int fold, int32 *train);
+static void test_fold(Work *work, const MrFit *fit, int fold);
+static void test_prompt(const MrEvalPrompt *prompt, const MrFit *fit,
+						const MrFitted *fitted, int lambda, HeldOut *held,
+						size_t at);
+static void choose_lambda(Work *work);
 static void choose_neighbours(Work *work);
 static void calibrate(Work *work);
 static void choose_margin(Work *work);
 static void tell_references(Work *work);
-
-static inline const MrEvalPrompt *
-prompt_of(const MrValidation *validation, int row)
-{
-	return &validation->rows.evals->prompts[validation->rows.prompt[row]];
-}
 
 /* Everything it fills is in CurrentMemoryContext. */
 void
 mr_validate(MrValidation *validation, const MrValidateTask *task)
 {
 	Work		work = {.task = task, .validation = validation};
+	int32	   *train;
 
 	memset(validation, 0, sizeof(*validation));
 	choose_rows(validation, task->rows);
@@ -76,11 +73,17 @@ mr_validate(MrValidation *validation, const MrValidateTask *task)
 	validation->model_noise =
 		palloc0(sizeof(double) * task->rows->evals->nmodels);
 	assign_folds(&work);
-	allocate_held(&work);
-	work.total = validation->folds *
-		(validation->nrows < FEW_ROWS ? 1 : 1 + (int) lengthof(lambdas));
-	validation->lambda = choose_lambda(&work);
-	run_folds(&work, validation->lambda);
+	work.nlambdas = validation->nrows < FEW_ROWS ? 1 : MR_FIT_LAMBDAS_MAX;
+	for (int i = 0; i < work.nlambdas; i++)
+		allocate_held(&work, &work.tried[i]);
+	train = palloc(sizeof(int32) * Max(validation->nrows, 1));
+	for (int fold = 0; fold < validation->folds; fold++)
+	{
+		run_fold(&work, fold, train);
+		task->step(task->arg, fold + 1, validation->folds);
+	}
+	pfree(train);
+	choose_lambda(&work);
 	choose_neighbours(&work);
 	calibrate(&work);
 	choose_margin(&work);
@@ -128,7 +131,7 @@ assign_folds(Work *work)
 	work->fold = palloc(sizeof(int) * Max(validation->nrows, 1));
 	for (int i = 0; i < validation->nrows; i++)
 	{
-		uint64		key = prompt_of(validation, i)->key;
+		uint64		key = mr_rows_prompt(&validation->rows, i)->key;
 
 		drawn[i].hash = hash_bytes_extended((unsigned char *) &key,
 											sizeof(key),
@@ -142,15 +145,17 @@ assign_folds(Work *work)
 }
 
 static void
-allocate_held(Work *work)
+allocate_held(const Work *work, HeldOut *held)
 {
 	size_t		cells = (size_t) Max(work->validation->nrows, 1) *
 		work->task->rows->evals->nmodels;
 
-	work->held.nmodels = work->task->rows->evals->nmodels;
-	work->held.quality = palloc0(sizeof(float) * cells);
-	work->held.models = palloc0(sizeof(float) * cells);
-	work->held.outcome = palloc0(sizeof(float) * cells);
+	held->nmodels = work->task->rows->evals->nmodels;
+	held->quality = palloc0(sizeof(float) * cells);
+	held->models = palloc0(sizeof(float) * cells);
+	held->outcome = palloc(sizeof(float) * cells);
+	for (size_t i = 0; i < cells; i++)
+		held->outcome[i] = get_float4_nan();
 }
 
 /* ----------
@@ -158,105 +163,101 @@ allocate_held(Work *work)
  * ----------
  */
 
-/* By squared error of who is better, then shrunk further. */
-static double
-choose_lambda(Work *work)
-{
-	double		least = HUGE_VAL;
-	double		best = FEW_ROWS_LAMBDA;
-
-	if (work->validation->nrows < FEW_ROWS)
-		return best;
-	for (int i = 0; i < (int) lengthof(lambdas); i++)
-	{
-		double		error = run_folds(work, lambdas[i]);
-
-		if (error < least)
-		{
-			least = error;
-			best = lambdas[i];
-		}
-	}
-	return Min(Max(best * LAMBDA_FACTOR, LAMBDA_MIN), LAMBDA_MAX);
-}
-
-/* Fills work->held; the squared error of who is better. */
-static double
-run_folds(Work *work, double lambda)
+/* Fits all lambdas to the other folds at once. */
+static void
+run_fold(Work *work, int fold, int32 *train)
 {
 	MrValidation *validation = work->validation;
-	int32	   *train = palloc(sizeof(int32) * Max(validation->nrows, 1));
-	double		error = 0;
+	MrRows		rows = {validation->rows.evals, 0, train};
+	MrFitTask	task = {
+		.rows = &rows,
+		.options = work->task->options,
+		.nlambdas = work->nlambdas,
+		.lambda = {FEW_ROWS_LAMBDA},
+		.tick = work->task->tick,
+		.tick_arg = work->task->arg
+	};
+	MrFit		fit;
 
-	for (int fold = 0; fold < validation->folds; fold++)
-	{
-		MrRows		rows = {validation->rows.evals, 0, train};
-		MrFitTask	task = {
-			.rows = &rows,
-			.options = work->task->options,
-			.lambda = lambda,
-			.tick = work->task->tick,
-			.tick_arg = work->task->arg
-		};
-		MrFit		fit;
-
-		for (int i = 0; i < validation->nrows; i++)
-			if (work->fold[i] != fold || validation->folds < 2)
-				train[rows.nrows++] = validation->rows.prompt[i];
-		mr_fit_make(&fit, &task);
-		error += test_fold(work, &fit, fold);
-		mr_fit_free(&fit);
-		work->task->step(work->task->arg, ++work->done, work->total);
-	}
-	pfree(train);
-	return error;
+	if (work->nlambdas > 1)
+		memcpy(task.lambda, lambdas, sizeof(lambdas));
+	for (int i = 0; i < validation->nrows; i++)
+		if (work->fold[i] != fold || validation->folds < 2)
+			train[rows.nrows++] = validation->rows.prompt[i];
+	mr_fit_make(&fit, &task);
+	test_fold(work, &fit, fold);
+	mr_fit_free(&fit);
 }
 
-static double
+static void
 test_fold(Work *work, const MrFit *fit, int fold)
 {
 	MrValidation *validation = work->validation;
 	MrFitted   *fitted = palloc(sizeof(MrFitted));
-	double		error = 0;
 
 	for (int i = 0; i < validation->nrows; i++)
 	{
-		const MrEvalPrompt *prompt = prompt_of(validation, i);
-		size_t		at = (size_t) i * fit->nmodels;
-		double		common = 0;
+		const MrEvalPrompt *prompt = mr_rows_prompt(&validation->rows, i);
 
 		if (work->fold[i] != fold)
 			continue;
 		mr_fit_apply(fit, &prompt->features, fitted);
-		for (int m = 0; m < fit->nmodels; m++)
-		{
-			work->held.quality[at + m] = mr_fitted_quality(fit, fitted, m);
-			work->held.models[at + m] = fitted->models[m];
-			work->held.outcome[at + m] = get_float4_nan();
-		}
-		for (int j = 0; j < prompt->ncells; j++)
-			common += (prompt->cells[j].score
-					   - fit->mean[prompt->cells[j].model]) / prompt->ncells;
-		for (int j = 0; j < prompt->ncells; j++)
-		{
-			int			m = prompt->cells[j].model;
-			double		outcome = prompt->cells[j].score - fit->mean[m]
-				- (prompt->ncells > 1 ? common : fitted->common);
-			double		missed = outcome - fitted->models[m]
-				- fitted->difficulty * fit->advantage[m];
-
-			work->held.outcome[at + m] = outcome;
-			error += missed * missed;
-		}
+		for (int j = 0; j < work->nlambdas; j++)
+			test_prompt(prompt, fit, fitted, j, &work->tried[j],
+						(size_t) i * fit->nmodels);
 	}
 	pfree(fitted);
-	return error;
+}
+
+static void
+test_prompt(const MrEvalPrompt *prompt, const MrFit *fit,
+			const MrFitted *fitted, int lambda, HeldOut *held, size_t at)
+{
+	const float *models = mr_fitted_models(fit, fitted, lambda);
+	double		common = 0;
+
+	for (int m = 0; m < fit->nmodels; m++)
+	{
+		held->quality[at + m] = mr_fitted_quality(fit, fitted, lambda, m);
+		held->models[at + m] = models[m];
+	}
+	for (int j = 0; j < prompt->ncells; j++)
+		common += (prompt->cells[j].score
+				   - fit->mean[prompt->cells[j].model]) / prompt->ncells;
+	for (int j = 0; j < prompt->ncells; j++)
+	{
+		int			m = prompt->cells[j].model;
+		double		outcome = prompt->cells[j].score - fit->mean[m]
+			- (prompt->ncells > 1 ? common : fitted->common);
+		double		missed = outcome - models[m]
+			- fitted->difficulty * fit->advantage[m];
+
+		held->outcome[at + m] = outcome;
+		held->error += missed * missed;
+	}
 }
 
 /* ----------
  * Choices
  * ----------
  */
+
+/* The strongest shrinking whose error is near the least. */
+static void
+choose_lambda(Work *work)
+{
+	double		least = work->tried[0].error;
+	int			chosen = 0;
+
+	for (int i = 1; i < work->nlambdas; i++)
+		least = Min(least, work->tried[i].error);
+	for (int i = 0; i < work->nlambdas; i++)
+		if (work->tried[i].error <= NEAR_LEAST * least)
+			chosen = i;
+	work->validation->lambda = work->nlambdas > 1 ? lambdas[chosen]
+		: FEW_ROWS_LAMBDA;
+	work->held = work->tried[chosen];
+}
 
 typedef struct Distance
 {
@@ -379,7 +380,7 @@ model_means(const Work *work)
 
 	for (int i = 0; i < work->validation->nrows; i++)
 	{
-		const MrEvalPrompt *prompt = prompt_of(work->validation, i);
+		const MrEvalPrompt *prompt = mr_rows_prompt(&work->validation->rows, i);
 
 		for (int j = 0; j < prompt->ncells; j++)
 		{
@@ -410,7 +411,7 @@ calibrate(Work *work)
 
 	for (int i = 0; i < validation->nrows; i++)
 	{
-		const MrEvalPrompt *prompt = prompt_of(validation, i);
+		const MrEvalPrompt *prompt = mr_rows_prompt(&validation->rows, i);
 
 		for (int j = 0; j < prompt->ncells; j++)
 		{
@@ -426,7 +427,7 @@ calibrate(Work *work)
 		? Min(Max(product / square, 0), SLOPE_MAX) : 0;
 	for (int i = 0; i < validation->nrows; i++)
 	{
-		const MrEvalPrompt *prompt = prompt_of(validation, i);
+		const MrEvalPrompt *prompt = mr_rows_prompt(&validation->rows, i);
 		float	   *quality = held->quality + (size_t) i * held->nmodels;
 
 		for (int m = 0; m < held->nmodels; m++)
@@ -475,7 +476,7 @@ try_margin(const Work *work, double margin, double *gain, double *gain_stderr)
 
 	for (int i = 0; i < validation->nrows; i++)
 	{
-		const MrEvalPrompt *prompt = prompt_of(validation, i);
+		const MrEvalPrompt *prompt = mr_rows_prompt(&validation->rows, i);
 		const float *quality = work->held.quality
 			+ (size_t) i * work->held.nmodels;
 		double		base = score_of(prompt, single);
@@ -541,7 +542,7 @@ tell_references(Work *work)
 
 	for (int i = 0; i < validation->nrows; i++)
 	{
-		const MrEvalPrompt *prompt = prompt_of(validation, i);
+		const MrEvalPrompt *prompt = mr_rows_prompt(&validation->rows, i);
 		double		sum = 0;
 		double		best = 0;
 

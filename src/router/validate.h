@@ -16,8 +16,8 @@
 typedef struct MrValidation
 {
 	double		lambda;
-	double		slope;			/* of scores on expectations, around the means */
-	double		margin;			/* HUGE_VAL: never leave the best single model */
+	double		slope;			/* of scores on expectations */
+	double		margin;			/* HUGE_VAL: never leave the best single */
 	double		neighbour_share;
 	double		noise;			/* variance of who is better, unexplained */
 	double	   *model_noise;	/* variance of score around the expectation */

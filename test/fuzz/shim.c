@@ -114,6 +114,25 @@ ProcessInterrupts(void)
 {
 }
 
+void *
+repalloc_huge(void *pointer, Size size)
+{
+	return repalloc(pointer, size);
+}
+
+/* There is one memory context: a new one is it, too. */
+MemoryContext
+AllocSetContextCreateInternal(MemoryContext parent, const char *name,
+							  Size minContextSize, Size initBlockSize,
+							  Size maxBlockSize)
+{
+	(void) name;
+	(void) minContextSize;
+	(void) initBlockSize;
+	(void) maxBlockSize;
+	return parent;
+}
+
 char *
 pnstrdup(const char *in, Size len)
 {

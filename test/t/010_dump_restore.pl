@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my @tables = qw(provider model endpoint price category_prior benchmark
-  catalog_edit model_grant);
+  catalog_edit model_grant preset feedback);
 
 my $node = new_cluster('main', preload => 0, extension => 0);
 my $dir  = $node->basedir;
@@ -76,6 +76,11 @@ $expected = contents('custom');
 dump_database('custom', 'later.sql');
 restore_plain('later', 'later.sql');
 
+is($node->safe_psql('later', q{SELECT modelroute.set_preset('dump', '{}')}),
+	'3', 'presets are numbered on');
+is($node->safe_psql('later', 'SELECT modelroute.feedback(7, 0)'),
+	'3', 'feedback is numbered on');
+
 # An INSERT is a takeover only in a restore.
 my ($status, $out, $error) =
   $node->psql('later', q{INSERT INTO modelroute.model (model) VALUES ('gpt-4o-mini')});
@@ -138,6 +143,18 @@ sub change_catalog
 		-- own rows that are gone leave no trace
 		SELECT modelroute.add_model('dump-brief', 'dump_own', input_price => 1);
 		DELETE FROM modelroute.model WHERE model = 'dump-brief';
+
+		-- versions of a preset
+		SELECT modelroute.set_preset('dump', '{"model": "gpt-4o"}'),
+			modelroute.set_preset('dump', '{"system": "caf\u00e9\ttab"}');
+
+		-- feedback on a call
+		INSERT INTO modelroute.audit (call_id, status, role, database,
+			requested_model, attempts, attempts_unknown, started_at,
+			content_dropped)
+		VALUES (7, 'ok', 'gone', 'source', 'auto', 1, 0, now(), false);
+		SELECT modelroute.feedback(7, 0.7, 'judge', E'tab\there'),
+			modelroute.feedback(7, 1);
 
 		SELECT modelroute.grant_use('dump_user');
 		SELECT modelroute.grant_model('gpt-*', 'dump_user');

@@ -18,6 +18,7 @@ my $primary = new_cluster(
 add_models();
 
 test_prepared();
+test_presets();
 test_parallel();
 test_drop_and_create();
 test_standby();
@@ -57,6 +58,30 @@ sub test_prepared
 	$primary->safe_psql('postgres',
 		"UPDATE modelroute.model SET enabled = true WHERE model = 'own-good'");
 	is($session->query($best), 'own-good', 'changed back');
+	$session->quit;
+	return;
+}
+
+# A preset is as every session sees it from the commit on, parallel or not.
+sub test_presets
+{
+	my $session = Session->new($primary);
+	my $preset = q{SELECT model FROM modelroute.route('hi', NULL, '{"preset": "own"}')};
+	my $set = q{SELECT modelroute.set_preset('own', '{"model": "own-%s"}')};
+
+	like($session->query($preset), qr/preset "own" does not exist/, 'no preset');
+	$primary->safe_psql('postgres',
+		'BEGIN; ' . sprintf($set, 'fair') . '; ROLLBACK');
+	like($session->query($preset), qr/does not exist/, 'nor one undone');
+	foreach my $model (qw(fair good))
+	{
+		$primary->safe_psql('postgres', sprintf($set, $model));
+		is($session->query($preset), "own-$model", "a preset with own-$model");
+	}
+	is($session->query("SET force_parallel_mode = on; $preset"),
+		'own-good', 'in a worker');
+	$primary->safe_psql('postgres', "SELECT modelroute.drop_preset('own', 2)");
+	is($session->query($preset), 'own-fair', 'the version before');
 	$session->quit;
 	return;
 }
@@ -139,6 +164,15 @@ sub test_standby
 		ROLLBACK});
 	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 	is($session->query($best), 'own-fair', 'not of a rollback');
+	$primary->safe_psql('postgres',
+		q{SELECT modelroute.set_preset('s', '{"model": "own-fair"}')});
+	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+	is( $session->query(
+			q{SELECT model FROM modelroute.route('hi', NULL, '{"preset": "s"}')}),
+		'own-fair',
+		'and of a preset');
+	like($session->query("SELECT modelroute.set_preset('t', '{}')"),
+		qr/read-only transaction|during recovery/, 'but makes none');
 	like($session->query("SELECT modelroute.add_provider('x', 'https://api.example.com')"),
 		qr/read-only transaction/, 'and changes nothing');
 	$session->quit;

@@ -19,6 +19,13 @@ my %functions = (
 	drop_router       => 'user admin',
 	check_router      => 'user admin',
 	list_trainings    => 'user admin monitor',
+	set_preset        => 'user admin',
+	drop_preset       => 'user admin',
+	feedback          => 'user admin',
+	replay            => 'user admin',
+	replay_calls      => 'user admin',
+	replay_decision   => 'user admin',
+	replay_note       => 'user admin',
 	add_provider      => 'admin',
 	add_model         => 'admin',
 	set_credential    => 'admin',
@@ -47,6 +54,8 @@ my %relations = (
 	catalog_edit     => { admin => 'r' },
 	audit            => $ledger,
 	attempt          => $ledger,
+	preset           => { user => 'r', admin => 'r' },
+	feedback         => $ledger,
 	audit_cost_daily => $ledger);
 my @roles = qw(nobody user admin monitor);
 
