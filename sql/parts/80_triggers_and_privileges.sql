@@ -13,7 +13,7 @@ DO $$
 DECLARE
 	relation text;
 BEGIN
-	FOREACH relation IN ARRAY '{provider,model,endpoint,price,category_prior,credential,model_grant,preset}'::text[]
+	FOREACH relation IN ARRAY '{provider,model,endpoint,price,category_prior,credential,model_grant,preset,router}'::text[]
 	LOOP
 		EXECUTE format('CREATE TRIGGER announce_change
 			AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON modelroute.%I
@@ -24,6 +24,12 @@ BEGIN
 	END LOOP;
 END
 $$;
+
+-- Of what a subscriber applies, only triggers for each row hear.
+CREATE TRIGGER announce_row
+	AFTER INSERT OR UPDATE OR DELETE ON modelroute.router
+	FOR EACH ROW EXECUTE FUNCTION modelroute.catalog_changed();
+ALTER TABLE modelroute.router ENABLE ALWAYS TRIGGER announce_row;
 
 -- ----------
 -- Dump and restore carry what the user made of the catalog

@@ -11,7 +11,7 @@
 
 PG_FUNCTION_INFO_V1(mr_sql_catalog_changed);
 
-/* For statement triggers on INSERT, UPDATE, DELETE and TRUNCATE. */
+/* For triggers AFTER INSERT, UPDATE, DELETE and TRUNCATE. */
 Datum
 mr_sql_catalog_changed(PG_FUNCTION_ARGS)
 {

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 
 #include "api/options.h"
+#include "base/text.h"
 
 /* What is gathered on the way through the messages. */
 typedef struct Gathered

@@ -7,13 +7,13 @@
 #include <math.h>
 
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
 
 #include "api/option_values.h"
 #include "api/options.h"
+#include "base/text.h"
 
 #define INT64_BOUND 9.2e18		/* so that rounding cannot overflow */
 
@@ -21,7 +21,7 @@ static const MrOptionRow *find_row(const MrOptionTable *table,
 								   const char *name);
 static void raise_unknown(const MrOptionTable *table, const char *name)
 			pg_attribute_noreturn();
-static void set_field(MrRequest *request, const MrOptionRow *row,
+static void set_field(void *target, const MrOptionRow *row,
 					  const MrOption *option);
 static void raise_type(const MrOption *option, const char *expected)
 			pg_attribute_noreturn();
@@ -29,11 +29,19 @@ static const char *type_name(const JsonbValue *value);
 static MrStrings read_array(const MrOption *option, int max_strings);
 static char *quote_json(const JsonbValue *value);
 
-/*
- * Set a field of the request for each member of an object that is not null.
- */
+bool
+mr_options_given(Jsonb *options)
+{
+	JsonbValue	scalar;
+
+	return options != NULL &&
+		!(JB_ROOT_IS_SCALAR(options) &&
+		  JsonbExtractScalar(&options->root, &scalar) &&
+		  scalar.type == jbvNull);
+}
+
 void
-mr_options_read(MrRequest *request, const MrOptionTable *table,
+mr_options_read(void *target, const MrOptionTable *table,
 				JsonbContainer *object)
 {
 	JsonbIterator *iterator;
@@ -45,7 +53,7 @@ mr_options_read(MrRequest *request, const MrOptionTable *table,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("options must be a JSON object"),
-				 errhint("For example '{\"max_cost\": 0.01}'.")));
+				 errhint("For example '%s'.", table->example)));
 	iterator = JsonbIteratorInit(object);
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 	{
@@ -59,7 +67,7 @@ mr_options_read(MrRequest *request, const MrOptionTable *table,
 			if (row == NULL)
 				raise_unknown(table, name);
 			if (value.type != jbvNull)
-				set_field(request, row, &option);
+				set_field(target, row, &option);
 		}
 	}
 }
@@ -89,14 +97,14 @@ raise_unknown(const MrOptionTable *table, const char *name)
 }
 
 static void
-set_field(MrRequest *request, const MrOptionRow *row, const MrOption *option)
+set_field(void *target, const MrOptionRow *row, const MrOption *option)
 {
-	void	   *field = (char *) request + row->offset;
+	void	   *field = (char *) target + row->offset;
 
 	switch (row->kind)
 	{
 		case MR_OPTION_CUSTOM:
-			row->set(request, option);
+			row->set(target, option);
 			break;
 		case MR_OPTION_TEXT:
 			*(const char **) field =
@@ -364,19 +372,4 @@ quote_json(const JsonbValue *value)
 	escape_json(&out, pnstrdup(value->val.string.val,
 							   value->val.string.len));
 	return out.data;
-}
-
-/*
- * A NUL-terminated copy, so that it may be kept.  Raises 22021 for bytes that
- * are not valid UTF-8 where the server does not check (SQL_ASCII).
- */
-char *
-mr_text_to_utf8(const char *value, size_t bytes, size_t *utf8_bytes)
-{
-	char	   *utf8 = pg_server_to_any(value, (int) bytes, PG_UTF8);
-	size_t		length = utf8 == value ? bytes : strlen(utf8);
-
-	if (utf8_bytes != NULL)
-		*utf8_bytes = length;
-	return utf8 == value ? pnstrdup(value, bytes) : utf8;
 }

@@ -32,6 +32,7 @@ typedef struct MrOptionTable
 	const char *prefix;			/* of the names in messages: "provider." */
 	const MrOptionRow *rows;	/* in order of name */
 	int			nrows;
+	const char *example;		/* of a whole object, for the HINT */
 } MrOptionTable;
 
 /* One field as it was found. */
@@ -46,13 +47,20 @@ struct MrOptionRow
 {
 	const char *name;
 	MrOptionKind kind;
-	size_t		offset;			/* of the field in MrRequest */
+	size_t		offset;			/* of the field in the target */
 	double		minimum;
 	double		maximum;
-	void		(*set) (MrRequest *request, const MrOption *option);
+	void		(*set) (void *target, const MrOption *option);
 };
 
-extern void mr_options_read(MrRequest *request, const MrOptionTable *table,
+/* Whether an argument is neither NULL nor, which is the same, a JSON null. */
+extern bool mr_options_given(Jsonb *options);
+
+/*
+ * Set a field of the target, a struct that the table's offsets are in, for
+ * each member of an object that is not null.
+ */
+extern void mr_options_read(void *target, const MrOptionTable *table,
 							JsonbContainer *object);
 
 /* Each raises 22023 unless the value has the type that its name tells. */

@@ -9,7 +9,6 @@
 
 #include <math.h>
 
-#include "mb/pg_wchar.h"
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
@@ -19,6 +18,7 @@
 #include "api/options.h"
 #include "api/option_values.h"
 #include "base/guc.h"
+#include "base/text.h"
 #include "base/versioned_name.h"
 #include "provider/provider.h"
 #include "router/router.h"
@@ -26,25 +26,25 @@
 #define MAX_NUMBER	1e15		/* of options without a bound of their own */
 #define INT_BOUND	2147483647.0
 
-static void set_models(MrRequest *request, const MrOption *option);
-static void set_objective(MrRequest *request, const MrOption *option);
+static void set_models(void *target, const MrOption *option);
+static void set_objective(void *target, const MrOption *option);
 static char *write_weights(const MrObjective *objective);
-static void set_provider(MrRequest *request, const MrOption *option);
-static void set_max_price(MrRequest *request, const MrOption *option);
-static void set_provider_sort(MrRequest *request, const MrOption *option);
-static void set_allow_fallbacks(MrRequest *request, const MrOption *option);
-static void set_capabilities(MrRequest *request, const MrOption *option);
-static void set_category(MrRequest *request, const MrOption *option);
-static void set_seed(MrRequest *request, const MrOption *option);
-static void set_reasoning_effort(MrRequest *request, const MrOption *option);
-static void set_stop(MrRequest *request, const MrOption *option);
-static void set_extra(MrRequest *request, const MrOption *option);
-static void set_tools(MrRequest *request, const MrOption *option);
-static void set_tool_choice(MrRequest *request, const MrOption *option);
-static void set_response_format(MrRequest *request, const MrOption *option);
-static void set_on_error(MrRequest *request, const MrOption *option);
-static void set_router(MrRequest *request, const MrOption *option);
-static void check_preset(MrRequest *request, const MrOption *option);
+static void set_provider(void *target, const MrOption *option);
+static void set_max_price(void *target, const MrOption *option);
+static void set_provider_sort(void *target, const MrOption *option);
+static void set_allow_fallbacks(void *target, const MrOption *option);
+static void set_capabilities(void *target, const MrOption *option);
+static void set_category(void *target, const MrOption *option);
+static void set_seed(void *target, const MrOption *option);
+static void set_reasoning_effort(void *target, const MrOption *option);
+static void set_stop(void *target, const MrOption *option);
+static void set_extra(void *target, const MrOption *option);
+static void set_tools(void *target, const MrOption *option);
+static void set_tool_choice(void *target, const MrOption *option);
+static void set_response_format(void *target, const MrOption *option);
+static void set_on_error(void *target, const MrOption *option);
+static void set_router(void *target, const MrOption *option);
+static void check_preset(void *target, const MrOption *option);
 
 #define FIELD(type, field) \
 	.kind = MR_OPTION_##type, .offset = offsetof(MrRequest, field)
@@ -115,15 +115,14 @@ static const MrOptionRow weight_rows[] = {
 };
 
 static const MrOptionTable options_table =
-{"", option_rows, lengthof(option_rows)};
+{"", option_rows, lengthof(option_rows), "{\"max_cost\": 0.01}"};
 static const MrOptionTable provider_table =
-{"provider.", provider_rows, lengthof(provider_rows)};
+{"provider.", provider_rows, lengthof(provider_rows), NULL};
 static const MrOptionTable max_price_table =
-{"provider.max_price.", max_price_rows, lengthof(max_price_rows)};
+{"provider.max_price.", max_price_rows, lengthof(max_price_rows), NULL};
 static const MrOptionTable weight_table =
-{"objective.", weight_rows, lengthof(weight_rows)};
+{"objective.", weight_rows, lengthof(weight_rows), NULL};
 
-static bool is_json_null(Jsonb *value);
 static void set_defaults(MrRequest *request, MrOnError on_error);
 static void infer_capabilities(MrRequest *request);
 static const char *query_task(void);
@@ -154,7 +153,7 @@ mr_request_init(MrRequest *request, text *model, Jsonb *options,
 {
 	set_defaults(request, on_error);
 	mr_request_set_model(request, model);
-	if (options != NULL && is_json_null(options))
+	if (!mr_options_given(options))
 		options = NULL;
 	options = mr_request_apply_preset(request, options);
 	if (options != NULL)
@@ -164,16 +163,6 @@ mr_request_init(MrRequest *request, text *model, Jsonb *options,
 		mr_request_set_objective(request, mr_guc_objective);
 	request->task_key = request->task != NULL ? request->task : query_task();
 	infer_capabilities(request);
-}
-
-static bool
-is_json_null(Jsonb *value)
-{
-	JsonbValue	scalar;
-
-	return JB_ROOT_IS_SCALAR(value) &&
-		JsonbExtractScalar(&value->root, &scalar) &&
-		scalar.type == jbvNull;
 }
 
 static void
@@ -258,8 +247,9 @@ mr_request_set_objective(MrRequest *request, const char *objective)
 }
 
 static void
-set_objective(MrRequest *request, const MrOption *option)
+set_objective(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	MrObjective *objective = &request->objective;
 
 	if (option->value->type == jbvString)
@@ -287,16 +277,20 @@ write_weights(const MrObjective *objective)
  * An empty list would match no model.
  */
 static void
-set_models(MrRequest *request, const MrOption *option)
+set_models(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	request->models = mr_option_strings(option, MR_OPTION_LIST_MAX);
 	if (request->models[0] == NULL)
 		mr_option_bad(option, "The list must not be empty.");
 }
 
 static void
-set_provider(MrRequest *request, const MrOption *option)
+set_provider(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	mr_options_read(request, &provider_table,
 					mr_option_object(option, "an object"));
 	if (request->provider.only != NULL && request->provider.only[0] == NULL)
@@ -304,15 +298,18 @@ set_provider(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_max_price(MrRequest *request, const MrOption *option)
+set_max_price(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	mr_options_read(request, &max_price_table,
 					mr_option_object(option, "an object"));
 }
 
 static void
-set_provider_sort(MrRequest *request, const MrOption *option)
+set_provider_sort(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	static const char *const words[] = {"price", "latency", "throughput"};
 
 	request->provider.sort =
@@ -320,14 +317,17 @@ set_provider_sort(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_allow_fallbacks(MrRequest *request, const MrOption *option)
+set_allow_fallbacks(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	request->provider.no_fallbacks = !mr_option_bool(option);
 }
 
 static void
-set_capabilities(MrRequest *request, const MrOption *option)
+set_capabilities(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	MrStrings	names = mr_option_strings(option, MR_OPTION_LIST_MAX);
 
 	for (; *names != NULL; names++)
@@ -342,8 +342,10 @@ set_capabilities(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_category(MrRequest *request, const MrOption *option)
+set_category(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	if (!mr_category_parse(mr_option_text(option, MR_OPTION_TEXT_MAX_BYTES),
 						   &request->category))
 		mr_option_bad(option, "Categories are default, code, math, reasoning, "
@@ -353,15 +355,18 @@ set_category(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_seed(MrRequest *request, const MrOption *option)
+set_seed(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	request->seed = mr_option_int64(option);
 	request->has_seed = true;
 }
 
 static void
-set_reasoning_effort(MrRequest *request, const MrOption *option)
+set_reasoning_effort(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	static const char *const words[] = {
 		"none", "minimal", "low", "medium", "high", "xhigh", "max"
 	};
@@ -371,8 +376,10 @@ set_reasoning_effort(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_stop(MrRequest *request, const MrOption *option)
+set_stop(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	request->stop = mr_option_strings(option, MR_STOP_MAX);
 	if (request->stop[0] == NULL)
 		request->stop = NULL;
@@ -382,8 +389,9 @@ set_stop(MrRequest *request, const MrOption *option)
  * Any field of the provider's body but those that this call decides.
  */
 static void
-set_extra(MrRequest *request, const MrOption *option)
+set_extra(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	JsonbContainer *object = mr_option_object(option, "an object");
 	JsonbIterator *iterator = JsonbIteratorInit(object);
 	JsonbIteratorToken token;
@@ -408,15 +416,18 @@ set_extra(MrRequest *request, const MrOption *option)
  * An empty list of tools is none.
  */
 static void
-set_tools(MrRequest *request, const MrOption *option)
+set_tools(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
+
 	if (mr_option_array_length(option, "an array of tools") > 0)
 		request->tools_json = mr_option_json(option);
 }
 
 static void
-set_tool_choice(MrRequest *request, const MrOption *option)
+set_tool_choice(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	static const char *const words[] = {"auto", "none", "required"};
 
 	if (option->value->type == jbvString)
@@ -427,8 +438,9 @@ set_tool_choice(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_response_format(MrRequest *request, const MrOption *option)
+set_response_format(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	static const char *const words[] = {"text", "json_object", "json_schema"};
 	JsonbContainer *object = mr_option_object(option, "an object");
 	JsonbValue	type;
@@ -444,8 +456,9 @@ set_response_format(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_on_error(MrRequest *request, const MrOption *option)
+set_on_error(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	static const char *const words[] = {"raise", "null"};
 
 	request->on_error =
@@ -453,8 +466,9 @@ set_on_error(MrRequest *request, const MrOption *option)
 }
 
 static void
-set_router(MrRequest *request, const MrOption *option)
+set_router(void *target, const MrOption *option)
 {
+	MrRequest  *request = target;
 	MrVersionedName name;
 
 	request->router = mr_option_text(option, MR_OPTION_TEXT_MAX_BYTES);
@@ -466,7 +480,7 @@ set_router(MrRequest *request, const MrOption *option)
  * Its options are among those that are being read.
  */
 static void
-check_preset(MrRequest *request, const MrOption *option)
+check_preset(void *target, const MrOption *option)
 {
 	mr_option_text(option, MR_OPTION_TEXT_MAX_BYTES);
 }

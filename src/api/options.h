@@ -44,8 +44,4 @@ extern MrRequest *mr_request_from_prompt(text *prompt, text *model,
 extern MrRequest *mr_request_from_messages(Jsonb *messages, text *model,
 										   Jsonb *options);
 
-/* Text of the database as NUL-terminated UTF-8 that may be kept. */
-extern char *mr_text_to_utf8(const char *value, size_t bytes,
-							 size_t *utf8_bytes);
-
 #endif							/* MR_OPTIONS_H */

@@ -16,6 +16,7 @@
 #include "api/options.h"
 #include "api/row.h"
 #include "base/guc.h"
+#include "base/text.h"
 #include "engine/decision_json.h"
 
 PG_FUNCTION_INFO_V1(mr_sql_replay_decision);

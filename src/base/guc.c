@@ -42,6 +42,7 @@ int			mr_guc_ledger_slots;
 int			mr_guc_ledger_memory_kb;
 int			mr_guc_max_databases;
 int			mr_guc_max_endpoints;
+int			mr_guc_router_memory_kb;
 
 static MrGucCheck objective_check;
 static MrGucCheck hosts_check;
@@ -127,6 +128,10 @@ static const IntSetting shared_settings[] = {
 	{"modelroute.max_endpoints",
 		"Endpoints whose recent health is kept in shared memory.",
 	&mr_guc_max_endpoints, 4096, 64, 1000000, PGC_POSTMASTER, 0},
+	{"modelroute.router_memory",
+		"Shared memory for trained routers; 0 keeps them in each process.",
+		&mr_guc_router_memory_kb, 64 * 1024, 0, INT_MAX,
+	PGC_POSTMASTER, GUC_UNIT_KB},
 	{0}
 };
 

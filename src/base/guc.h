@@ -50,6 +50,7 @@ extern int	mr_guc_ledger_slots;
 extern int	mr_guc_ledger_memory_kb;
 extern int	mr_guc_max_databases;
 extern int	mr_guc_max_endpoints;
+extern int	mr_guc_router_memory_kb;
 
 /* Judges a value; false with *problem set to a sentence. */
 typedef bool (*MrGucCheck) (const char *value, const char **problem);

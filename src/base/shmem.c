@@ -1,6 +1,7 @@
 /*
  * shmem.c
- *	  Requests and creates the segments that modules registered.
+ *	  Requests and creates the segments that modules registered, and guards
+ *	  attempts to get more shared memory at run time.
  */
 #include "postgres.h"
 
@@ -8,6 +9,7 @@
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "utils/resowner.h"
 
 #include "base/shmem.h"
 
@@ -66,4 +68,43 @@ mr_shmem_init(void)
 	shmem_request_hook = request_segments;
 	previous_startup = shmem_startup_hook;
 	shmem_startup_hook = create_segments;
+}
+
+/*
+ * Calls attempt, which asks for dynamic shared memory, and tells whether it
+ * got through.  There may be none to be had (no space in /dev/shm, no segment
+ * slot), which raises: that error is forgotten.  The caller holds no LWLock,
+ * so those left held are of the failed attempt, and so is what its resource
+ * owner has; what a successful one made is pinned.  While the process exits
+ * an error could not be caught, so nothing is tried then.
+ */
+bool
+mr_shmem_try(void (*attempt) (void *arg), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner caller = CurrentResourceOwner;
+	uint32		holdoff = InterruptHoldoffCount;
+	volatile bool done = false;
+
+	if (proc_exit_inprogress)
+		return false;
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "modelroute memory");
+	PG_TRY();
+	{
+		attempt(arg);
+		done = true;
+	}
+	PG_CATCH();
+	{
+		LWLockReleaseAll();
+		InterruptHoldoffCount = holdoff;
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		ResourceOwnerRelease(CurrentResourceOwner,
+							 RESOURCE_RELEASE_BEFORE_LOCKS, false, false);
+	}
+	PG_END_TRY();
+	ResourceOwnerDelete(CurrentResourceOwner);
+	CurrentResourceOwner = caller;
+	return done;
 }

@@ -21,5 +21,6 @@ typedef struct MrShmemSegment
 
 extern void mr_shmem_add(const MrShmemSegment *segment);
 extern void mr_shmem_init(void);
+extern bool mr_shmem_try(void (*attempt) (void *arg), void *arg);
 
 #endif							/* MR_SHMEM_H */

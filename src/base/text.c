@@ -1,7 +1,9 @@
 /*
  * text.c
- *	  Converts text that came over the network into the server encoding,
- *	  without raising: a reply that was paid for is never lost to an error.
+ *	  Converts text between UTF-8 and the server encoding.
+ *
+ * What came over the network is converted without raising: a reply that was
+ * paid for is never lost to an error.
  */
 #include "postgres.h"
 
@@ -88,4 +90,20 @@ mr_text_from_utf8_lossy(const char *utf8, size_t bytes)
 			REPLACEMENT : utf8[i];
 	ascii[bytes] = '\0';
 	return ascii;
+}
+
+/*
+ * Text of the database as UTF-8: a NUL-terminated copy in
+ * CurrentMemoryContext, so that it may be kept.  Raises 22021 for bytes that
+ * are not valid UTF-8 where the server does not check (SQL_ASCII).
+ */
+char *
+mr_text_to_utf8(const char *value, size_t bytes, size_t *utf8_bytes)
+{
+	char	   *utf8 = pg_server_to_any(value, (int) bytes, PG_UTF8);
+	size_t		length = utf8 == value ? bytes : strlen(utf8);
+
+	if (utf8_bytes != NULL)
+		*utf8_bytes = length;
+	return utf8 == value ? pnstrdup(value, bytes) : utf8;
 }

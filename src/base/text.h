@@ -10,5 +10,7 @@
 extern char *mr_text_from_utf8(const char *utf8, size_t bytes,
 							   size_t *result_bytes);
 extern char *mr_text_from_utf8_lossy(const char *utf8, size_t bytes);
+extern char *mr_text_to_utf8(const char *value, size_t bytes,
+							 size_t *utf8_bytes);
 
 #endif							/* MR_TEXT_H */

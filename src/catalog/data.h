@@ -10,6 +10,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "base/owner.h"
 #include "catalog/snapshot.h"
 
 typedef struct MrCredentialRow
@@ -44,12 +45,29 @@ typedef struct MrCatalogData
 	TimestampTz next_event;		/* when a price or retirement falls due */
 } MrCatalogData;
 
+/*
+ * When a reading was taken, as far as that limits its use: one made in
+ * parallel mode used a snapshot that may be older than the invalidations
+ * already counted, and serves that snapshot only.
+ */
+typedef struct MrReadingMark
+{
+	bool		parallel;
+	TransactionId xmin;			/* of the snapshot, enough to tell it from */
+	TransactionId xmax;			/* another one */
+	uint32		xcnt;
+} MrReadingMark;
+
 /* load.c */
 extern MrCatalogData *mr_catalog_load(void);
 extern bool mr_catalog_reads(Oid relid);
+extern void mr_catalog_begin_reading(MrOwnerScope *owner);
+extern void mr_catalog_end_reading(const MrOwnerScope *owner);
 
 /* snapshot.c */
 extern const MrCatalogData *mr_catalog_data(void);
+extern MrReadingMark mr_catalog_mark_reading(void);
+extern bool mr_catalog_mark_holds(const MrReadingMark *mark);
 
 /* access.c */
 extern void mr_access_fill(const MrCatalogData *data, Oid role,

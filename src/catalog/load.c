@@ -26,7 +26,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "base/owner.h"
 #include "catalog/data.h"
 
 /*
@@ -138,17 +137,31 @@ mr_catalog_load(void)
 	MrOwnerScope owner;
 
 	data->context = context;
-	mr_owner_enter(&owner);
+	mr_catalog_begin_reading(&owner);
+	read_tables(data);
+	mr_catalog_end_reading(&owner);
+	return data;
+}
+
+/*
+ * What runs until mr_catalog_end_reading runs as the owner, with SPI at hand,
+ * and sees what is committed.
+ */
+void
+mr_catalog_begin_reading(MrOwnerScope *owner)
+{
+	mr_owner_enter(owner);
 	PushActiveSnapshot(IsInParallelMode() ? GetActiveSnapshot() :
 					   GetLatestSnapshot());
 	SPI_connect();
+}
 
-	read_tables(data);
-
+void
+mr_catalog_end_reading(const MrOwnerScope *owner)
+{
 	SPI_finish();
 	PopActiveSnapshot();
-	mr_owner_leave(&owner);
-	return data;
+	mr_owner_leave(owner);
 }
 
 /* Whether the last reading depends on the table; InvalidOid means any. */

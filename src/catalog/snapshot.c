@@ -27,21 +27,13 @@
 #include "utils/timestamp.h"
 
 #include "catalog/data.h"
-
-/* What a snapshot sees, enough to tell two of them apart. */
-typedef struct SnapshotMark
-{
-	TransactionId xmin;
-	TransactionId xmax;
-	uint32		xcnt;
-} SnapshotMark;
+#include "catalog/router_data.h"
 
 typedef struct Reading
 {
 	MrCatalogData *data;
 	uint64		table_changes;	/* the count when it began */
-	bool		parallel;		/* read in parallel mode */
-	SnapshotMark mark;			/* with this snapshot */
+	MrReadingMark mark;
 	int			views;			/* it goes with the last of them */
 } Reading;
 
@@ -62,7 +54,6 @@ static View *current_view = NULL;
 
 static void refresh_reading(void);
 static bool reading_is_current(const Reading *reading);
-static SnapshotMark mark_snapshot(Snapshot snapshot);
 static void adopt_reading(MrCatalogData *data, uint64 changes);
 static View *build_view(Reading *reading, Oid role);
 static void retire_view(View *view);
@@ -144,37 +135,42 @@ refresh_reading(void)
 	adopt_reading(mr_catalog_load(), changes);
 }
 
-/*
- * A reading made in parallel mode used a snapshot that may be older than the
- * invalidations already counted: it serves that snapshot only.
- */
 static bool
 reading_is_current(const Reading *reading)
 {
-	if (reading->table_changes != table_changes ||
-		GetCurrentStatementStartTimestamp() >= reading->data->next_event)
-		return false;
-	if (reading->parallel)
-	{
-		SnapshotMark mark;
-
-		if (!IsInParallelMode())
-			return false;
-		mark = mark_snapshot(GetActiveSnapshot());
-		return memcmp(&mark, &reading->mark, sizeof(mark)) == 0;
-	}
-	return true;
+	return reading->table_changes == table_changes &&
+		GetCurrentStatementStartTimestamp() < reading->data->next_event &&
+		mr_catalog_mark_holds(&reading->mark);
 }
 
-static SnapshotMark
-mark_snapshot(Snapshot snapshot)
+/* The mark of a reading that is taken now. */
+MrReadingMark
+mr_catalog_mark_reading(void)
 {
-	SnapshotMark mark;
+	MrReadingMark mark = {.parallel = IsInParallelMode()};
 
-	mark.xmin = snapshot->xmin;
-	mark.xmax = snapshot->xmax;
-	mark.xcnt = snapshot->xcnt;
+	if (mark.parallel)
+	{
+		Snapshot	snapshot = GetActiveSnapshot();
+
+		mark.xmin = snapshot->xmin;
+		mark.xmax = snapshot->xmax;
+		mark.xcnt = snapshot->xcnt;
+	}
 	return mark;
+}
+
+/* Whether a reading with this mark serves what is run now. */
+bool
+mr_catalog_mark_holds(const MrReadingMark *mark)
+{
+	MrReadingMark now;
+
+	if (!mark->parallel)
+		return true;
+	now = mr_catalog_mark_reading();
+	return now.parallel && now.xmin == mark->xmin &&
+		now.xmax == mark->xmax && now.xcnt == mark->xcnt;
 }
 
 /* Takes the place of the current reading. */
@@ -186,9 +182,7 @@ adopt_reading(MrCatalogData *data, uint64 changes)
 
 	reading->data = data;
 	reading->table_changes = changes;
-	reading->parallel = IsInParallelMode();
-	if (reading->parallel)
-		reading->mark = mark_snapshot(GetActiveSnapshot());
+	reading->mark = mr_catalog_mark_reading();
 
 	retire_view(current_view);
 	current_view = NULL;
@@ -267,6 +261,7 @@ note_table_change(Datum arg, Oid relid)
 {
 	if (mr_catalog_reads(relid))
 		table_changes++;
+	mr_router_note_change(relid);
 }
 
 static void

@@ -30,7 +30,6 @@
 #include "storage/lwlock.h"
 #include "utils/dsa.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "base/guc.h"
 #include "base/shmem.h"
@@ -248,43 +247,34 @@ prepend_to_queue(int index)
 	slot->state = MR_SLOT_QUEUED;
 }
 
+/* A piece of the area that is asked for. */
+typedef struct Allocation
+{
+	size_t		bytes;
+	dsa_pointer place;
+} Allocation;
+
+static void
+try_allocation(void *arg)
+{
+	Allocation *wanted = arg;
+
+	wanted->place = dsa_allocate_extended(attached_area(), wanted->bytes,
+										  DSA_ALLOC_HUGE | DSA_ALLOC_NO_OOM);
+}
+
 /*
  * Memory for a record, or InvalidDsaPointer.  A new segment may not be had
- * though the limit allows it (no space in /dev/shm, no segment slot), which
- * raises; the record of what was spent must get through all the same.  No
- * caller holds an LWLock, so those left held are of the failed allocation,
- * and so is what its resource owner has.  While the process exits an error
- * could not be caught, so there is no memory then.
+ * though the limit allows it; the record of what was spent must get through
+ * all the same.
  */
 static dsa_pointer
 allocate(size_t bytes)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner caller = CurrentResourceOwner;
-	uint32		holdoff = InterruptHoldoffCount;
-	volatile dsa_pointer place = InvalidDsaPointer;
+	Allocation	wanted = {bytes, InvalidDsaPointer};
 
-	if (proc_exit_inprogress)
-		return InvalidDsaPointer;
-	CurrentResourceOwner = ResourceOwnerCreate(NULL, "modelroute ledger");
-	PG_TRY();
-	{
-		place = dsa_allocate_extended(attached_area(), bytes,
-									  DSA_ALLOC_HUGE | DSA_ALLOC_NO_OOM);
-	}
-	PG_CATCH();
-	{
-		LWLockReleaseAll();
-		InterruptHoldoffCount = holdoff;
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		ResourceOwnerRelease(CurrentResourceOwner,
-							 RESOURCE_RELEASE_BEFORE_LOCKS, false, false);
-	}
-	PG_END_TRY();
-	ResourceOwnerDelete(CurrentResourceOwner);
-	CurrentResourceOwner = caller;
-	return place;
+	return mr_shmem_try(try_allocation, &wanted) ? wanted.place :
+		InvalidDsaPointer;
 }
 
 static void

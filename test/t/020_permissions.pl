@@ -15,6 +15,10 @@ my %functions = (
 	complete          => 'user admin',
 	complete_record   => 'user admin',
 	chat              => 'user admin',
+	train_router      => 'user admin',
+	drop_router       => 'user admin',
+	check_router      => 'user admin',
+	list_trainings    => 'user admin monitor',
 	set_preset        => 'user admin',
 	drop_preset       => 'user admin',
 	feedback          => 'user admin',
@@ -34,6 +38,7 @@ my %functions = (
 	revoke_model      => 'admin',
 	monitor           => 'monitor');
 my $catalog   = { user => 'r', admin => 'riud' };
+my $routers   = { user => 'r', admin => 'r' };
 my $ledger    = { user => 'r', admin => 'r', monitor => 'r' };
 my %relations = (
 	provider         => $catalog,
@@ -42,6 +47,9 @@ my %relations = (
 	price            => $catalog,
 	category_prior   => $catalog,
 	benchmark        => $catalog,
+	router           => $routers,
+	router_list      => $routers,
+	train_progress   => $ledger,
 	model_grant      => { admin => 'riud' },
 	catalog_edit     => { admin => 'r' },
 	audit            => $ledger,
