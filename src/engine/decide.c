@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "base/guc.h"
+#include "engine/binding.h"
 #include "engine/decide.h"
 #include "engine/health.h"
 #include "http/http.h"
@@ -35,6 +36,11 @@ static Standing standing;
 
 static const Standing *get_standing(const MrCatalog *catalog);
 static MrExclusion judge_endpoint(const MrCatalog *catalog, int index);
+static const MrBinding *find_router(const MrRequest *request,
+									const MrCatalog *catalog,
+									bool missing_ok);
+static void check_pair(const MrRequest *request, const MrCatalog *catalog);
+static void learn(const MrDecision *decision, const MrBinding *binding);
 static int	collect_auto(const Standing *judged, MrCandidate *candidates);
 static int	collect_named(const Standing *judged, const char *name,
 						  MrCandidate *candidates);
@@ -53,13 +59,16 @@ mr_decide(const MrRequest *request)
 {
 	MrDecision *decision = palloc(sizeof(MrDecision));
 	MrCatalog  *catalog = mr_catalog_get();
+	const MrBinding *binding;
 	const Standing *judged;
 
 	mr_catalog_pin(catalog, CurrentMemoryContext);
 	judged = get_standing(catalog);
 	decision->request = request;
 	decision->catalog = catalog;
-	decision->router_name = mr_decision_router(request, false);
+	binding = find_router(request, catalog, false);
+	decision->router_name = pstrdup(binding->name);
+	check_pair(request, catalog);
 	decision->candidates =
 		palloc(sizeof(MrCandidate) * Max(catalog->nendpoints, 1));
 	if (strcmp(request->model, "auto") == 0)
@@ -68,27 +77,89 @@ mr_decide(const MrRequest *request)
 		decision->ncandidates = collect_named(judged, request->model,
 											  decision->candidates);
 	mr_router_read_prompt(request, &decision->features);
+	learn(decision, binding);
 	decision->nchosen = mr_router_decide(request, &decision->features,
+										 &binding->basis,
 										 decision->candidates,
 										 decision->ncandidates);
 	return decision;
 }
 
 /*
- * The full name of the router that the request asks for, as audit.router has
- * it.  When there is none it is NULL, or raises 42704.
+ * The router that the request asks for.  When there is none it is NULL, or
+ * raises 42704.
+ */
+static const MrBinding *
+find_router(const MrRequest *request, const MrCatalog *catalog,
+			bool missing_ok)
+{
+	const MrBinding *binding = mr_binding_get(request->router, catalog);
+
+	if (binding == NULL && !missing_ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("router \"%s\" does not exist", request->router),
+				 errhint("View modelroute.router_list has the trained ones; \"%s\" is built in.",
+						 MR_ROUTER_DEFAULT)));
+	return binding;
+}
+
+/*
+ * Its full name, as audit.router has it, in CurrentMemoryContext.
  */
 const char *
 mr_decision_router(const MrRequest *request, bool missing_ok)
 {
-	if (strcmp(request->router, MR_ROUTER_DEFAULT) == 0)
-		return MR_ROUTER_DEFAULT;
-	if (!missing_ok)
+	const MrBinding *binding = find_router(request, mr_catalog_get(),
+										   missing_ok);
+
+	return binding ? pstrdup(binding->name) : NULL;
+}
+
+/* Options strong and weak name models of the catalog. */
+static void
+check_pair(const MrRequest *request, const MrCatalog *catalog)
+{
+	const char *const names[] = {request->strong, request->weak};
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		bool		found = names[i] == NULL;
+
+		for (int j = 0; j < catalog->nendpoints && !found; j++)
+			found = strcmp(catalog->endpoints[j].model, names[i]) == 0;
+		if (!found)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("model \"%s\" does not exist", names[i]),
+					 errdetail("Option %s names it.",
+							   i == 0 ? "strong" : "weak"),
+					 errhint("Table modelroute.model has the models.")));
+	}
+	if (names[0] != NULL && names[1] != NULL &&
+		strcmp(names[0], names[1]) == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("router \"%s\" does not exist", request->router),
-				 errhint("Router \"%s\" is built in.", MR_ROUTER_DEFAULT)));
-	return NULL;
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options strong and weak name the same model"),
+				 errhint("Name two models, or leave one out.")));
+}
+
+/* What the router expects of its models, for the candidates they serve. */
+static void
+learn(const MrDecision *decision, const MrBinding *binding)
+{
+	const MrLearned *learned = mr_binding_learn(binding,
+												decision->features.reading);
+
+	for (int i = 0; i < decision->ncandidates; i++)
+	{
+		MrCandidate *candidate = &decision->candidates[i];
+		int			column = binding->artifact == NULL ? -1
+			: binding->column[candidate->endpoint -
+						  decision->catalog->endpoints];
+
+		candidate->learned = column < 0 ? NULL : &learned[column];
+	}
 }
 
 static int

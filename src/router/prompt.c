@@ -92,7 +92,8 @@ mr_router_read_prompt(const MrRequest *request, MrPromptFeatures *features)
 	}
 	features->bytes = bytes;
 	features->input_tokens = count_request_tokens(request, text, bytes);
-	mr_features_read(text + skip, bytes - skip, request->task, &last_reading);
+	mr_features_read(text + skip, bytes - skip, request->task_key,
+					 &last_reading);
 	features->reading = &last_reading.features;
 	mr_classify(request, features);
 }

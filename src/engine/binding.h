@@ -1,0 +1,27 @@
+/*
+ * binding.h
+ *	  A router tied to the catalog: which of its models each endpoint serves,
+ *	  and what holds for models that it has not seen.
+ */
+#ifndef MR_BINDING_H
+#define MR_BINDING_H
+
+#include "postgres.h"
+
+#include "catalog/snapshot.h"
+#include "router/router.h"
+
+typedef struct MrBinding
+{
+	const char *name;			/* "default", or name:version */
+	const MrArtifact *artifact; /* NULL = the default router */
+	MrBasis		basis;
+	const int  *column;			/* of each endpoint in the artifact; -1 = none */
+} MrBinding;
+
+extern const MrBinding *mr_binding_get(const char *router,
+									   const MrCatalog *catalog);
+extern const MrLearned *mr_binding_learn(const MrBinding *binding,
+										 const MrFeatures *features);
+
+#endif							/* MR_BINDING_H */
