@@ -14,9 +14,9 @@
 typedef struct MrBinding
 {
 	const char *name;			/* "default", or name:version */
-	const MrArtifact *artifact; /* NULL = the default router */
+	const MrArtifact *artifact; /* NULL = default router */
 	MrBasis		basis;
-	const int  *column;			/* of each endpoint in the artifact; -1 = none */
+	const int  *column;			/* of each endpoint; -1 = not seen */
 } MrBinding;
 
 extern const MrBinding *mr_binding_get(const char *router,
