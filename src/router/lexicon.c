@@ -32,8 +32,8 @@ static const struct
 		"classify extract rewrite answer return convert complete compare "
 	"please show make provide identify determine evaluate"},
 	{MR_LEXICON_LENGTH,
-		"word words worte wörter mots palabras palavras parole woorden ord "
-	"słów слов"}
+		"word words worte worten wörter wörtern mots palabras palavras "
+	"parole woorden ord słów слов"}
 };
 
 static struct

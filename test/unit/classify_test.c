@@ -22,6 +22,7 @@ static MrPromptFeatures read_request(const MrRequest *request);
 static MrRequest request_of(const char *prompt);
 static bool is_distribution(const MrPromptFeatures *features);
 static void test_weights(void);
+static void test_edges_of_table(void);
 static void test_kinds(void);
 static void test_scripts(void);
 static void test_nothing(void);
@@ -30,6 +31,7 @@ static void test_cut_characters(void);
 static void test_long(void);
 static void test_request(void);
 static void test_messages(void);
+static void test_asked_words(void);
 static void test_output_tokens(void);
 static double expected_tokens(const MrRequest *request);
 
@@ -37,6 +39,7 @@ int
 main(void)
 {
 	test_weights();
+	test_edges_of_table();
 	test_kinds();
 	test_scripts();
 	test_nothing();
@@ -45,6 +48,7 @@ main(void)
 	test_long();
 	test_request();
 	test_messages();
+	test_asked_words();
 	test_output_tokens();
 	return check_done();
 }
@@ -125,6 +129,35 @@ test_weights(void)
 		all = all && one_each[i] == (i != MR_CATEGORY_LONG_CONTEXT);
 	check(all && mr_category_outputs[MR_CATEGORY_TOKENS].category ==
 		  MR_CATEGORY_DEFAULT, "an output for each category but long context");
+}
+
+/*
+ * The first and the last bucket, more words than a prompt has, and a surface
+ * signal that was never met.
+ */
+static void
+test_edges_of_table(void)
+{
+	static uint32 words[MR_FEATURE_WORDS_MAX];
+	static const uint16 surface[] = {0, MR_SURFACE_IDS - 1};
+	MrFeatures	reading = {.bytes = 9, .words = words, .surface = surface,
+	.nsurface = lengthof(surface)};
+	MrRequest	request = request_of("");
+	MrPromptFeatures features = {.reading = &reading};
+	bool		all = true;
+
+	for (int last = 0; last <= 1; last++)
+	{
+		for (int i = 0; i < MR_FEATURE_WORDS_MAX; i++)
+			words[i] = last ? PG_UINT32_MAX : 0;
+		for (reading.nwords = 1; reading.nwords <= MR_FEATURE_WORDS_MAX;
+			 reading.nwords += 65)
+		{
+			mr_classify(&request, &features);
+			all = all && is_distribution(&features);
+		}
+	}
+	check(all, "a distribution at the edges of the table");
 }
 
 static void
@@ -348,6 +381,40 @@ test_messages(void)
 		  "the system's part is not classified");
 	check(features.bytes == sizeof(text) - 1 &&
 		  features.input_tokens > same.input_tokens, "but it is counted");
+}
+
+static void
+test_asked_words(void)
+{
+	static const struct
+	{
+		uint32		words;
+		const char *prompt;
+	}			cases[] =
+	{
+		{200, "Describe a mill in 200 words."},
+		{200, "Write a 200-word text about a mill"},
+		{1200, "At least 1,200 words about a mill, in 3 parts"},
+		{140, "Between 120 and 140 words. No word longer than 8 letters."},
+		{150, "150 French words about a mill"},
+		{90, "Erz\303\244hle in 90 W\303\266rtern von einer M\303\274hle"},
+		{99999, "99999 words"},
+		{0, "999999 words"},
+		{0, "0 words"},
+		{0, "In other words, 12 mills"},
+		{0, "words 200"},
+		{0, "2000 years of mills and their words"},
+		{0, "a mill"}
+	};
+
+	for (int i = 0; i < (int) lengthof(cases); i++)
+	{
+		MrPromptFeatures features =
+			read_bytes(cases[i].prompt, strlen(cases[i].prompt));
+
+		check_int(features.reading->asked_words, cases[i].words,
+				  cases[i].prompt);
+	}
 }
 
 static void
