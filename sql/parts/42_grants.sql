@@ -28,6 +28,7 @@ AS $$
 	('use', 'table', 'router_list', 'SELECT'),
 	('use', 'function', 'route', 'EXECUTE'),
 	('use', 'function', 'route_candidates', 'EXECUTE'),
+	('use', 'function', 'predict_quality', 'EXECUTE'),
 	('use', 'function', 'complete', 'EXECUTE'),
 	('use', 'function', 'complete_record', 'EXECUTE'),
 	('use', 'function', 'chat', 'EXECUTE'),

@@ -78,5 +78,21 @@ LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 100;
 COMMENT ON FUNCTION modelroute.route_candidates(text, text, jsonb, text) IS
     'explains route: a row for each endpoint with its rank, every term of the utility and the probability to be first, or what excludes it';
 
+CREATE FUNCTION modelroute.predict_quality(
+    prompt text,
+    router text DEFAULT NULL,
+    options jsonb DEFAULT NULL
+) RETURNS TABLE (
+    model text,
+    quality float8,
+    stderr float8
+)
+AS 'MODULE_PATHNAME', 'mr_sql_predict_quality'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION modelroute.predict_quality(text, text, jsonb) IS
+    'what a router expects of its models on a prompt, without selection: quality in 0..1 with its standard error. router: name (latest version), name:version or default; NULL = option router, else modelroute.router. Of the options, task and category matter. A trained router names the models it was trained on, whether or not the catalog has them; the default router the chat models of the catalog with a prior';
+
 REVOKE ALL ON FUNCTION modelroute.route(text, text, jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION modelroute.route_candidates(text, text, jsonb, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION modelroute.predict_quality(text, text, jsonb) FROM PUBLIC;

@@ -465,6 +465,20 @@ set_on_error(void *target, const MrOption *option)
 		(MrOnError) mr_option_word(option, words, lengthof(words));
 }
 
+void
+mr_request_set_router(MrRequest *request, text *router)
+{
+	MrVersionedName name;
+
+	request->router = mr_text_to_utf8(VARDATA_ANY(router),
+									  VARSIZE_ANY_EXHDR(router), NULL);
+	if (!mr_versioned_name_parse(request->router, &name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid name of a router \"%s\"", request->router),
+				 errhint("Give a name, name:version, or 'default'.")));
+}
+
 static void
 set_router(void *target, const MrOption *option)
 {

@@ -34,6 +34,9 @@ extern void mr_request_init(MrRequest *request, text *model, Jsonb *options,
 extern void mr_request_set_prompt(MrRequest *request, text *prompt);
 extern void mr_request_set_messages(MrRequest *request, Jsonb *messages);
 
+/* Override the router: name, name:version or default. */
+extern void mr_request_set_router(MrRequest *request, text *router);
+
 /* Override the objective; text is in the server encoding. */
 extern void mr_request_set_objective(MrRequest *request,
 									 const char *objective);

@@ -63,7 +63,6 @@ typedef struct Training
 	int64		seed;
 	int			folds;
 	const char *note;			/* stays in options */
-	const char *extend;
 
 	MrProgressSlot *progress;
 	MrEvalsBuilder *builder;
@@ -76,7 +75,6 @@ typedef struct Training
 static void set_seed(void *target, const MrOption *option);
 
 static const MrOptionRow option_rows[] = {
-	{"extend", MR_OPTION_TEXT, .offset = offsetof(Training, extend)},
 	{"folds", MR_OPTION_INT, .offset = offsetof(Training, folds),
 	.minimum = 2, .maximum = 20},
 	{"note", MR_OPTION_TEXT, .offset = offsetof(Training, note)},
@@ -190,11 +188,6 @@ read_arguments(FunctionCallInfo fcinfo, Training *training)
 	mr_router_check_name(training->name);
 	if (mr_options_given(training->options))
 		mr_options_read(training, &options_table, &training->options->root);
-	if (training->extend != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("option \"extend\" is not supported"),
-				 errhint("Train with the rows of all models.")));
 }
 
 static void

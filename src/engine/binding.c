@@ -51,6 +51,21 @@ mr_binding_get(const char *router, const MrCatalog *catalog)
 	return &bound;
 }
 
+/* The same; raises 42704 when there is none. */
+const MrBinding *
+mr_binding_require(const char *router, const MrCatalog *catalog)
+{
+	const MrBinding *binding = mr_binding_get(router, catalog);
+
+	if (binding == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("router \"%s\" does not exist", router),
+				 errhint("View modelroute.router_list has the trained ones; \"%s\" is built in.",
+						 MR_ROUTER_DEFAULT)));
+	return binding;
+}
+
 /* What the router has learned, for each of its models; until the next call. */
 const MrLearned *
 mr_binding_learn(const MrBinding *binding, const MrFeatures *features)

@@ -21,6 +21,8 @@ typedef struct MrBinding
 
 extern const MrBinding *mr_binding_get(const char *router,
 									   const MrCatalog *catalog);
+extern const MrBinding *mr_binding_require(const char *router,
+										   const MrCatalog *catalog);
 extern const MrLearned *mr_binding_learn(const MrBinding *binding,
 										 const MrFeatures *features);
 

@@ -36,9 +36,6 @@ static Standing standing;
 
 static const Standing *get_standing(const MrCatalog *catalog);
 static MrExclusion judge_endpoint(const MrCatalog *catalog, int index);
-static const MrBinding *find_router(const MrRequest *request,
-									const MrCatalog *catalog,
-									bool missing_ok);
 static void check_pair(const MrRequest *request, const MrCatalog *catalog);
 static void learn(const MrDecision *decision, const MrBinding *binding);
 static int	collect_auto(const Standing *judged, MrCandidate *candidates);
@@ -66,7 +63,7 @@ mr_decide(const MrRequest *request)
 	judged = get_standing(catalog);
 	decision->request = request;
 	decision->catalog = catalog;
-	binding = find_router(request, catalog, false);
+	binding = mr_binding_require(request->router, catalog);
 	decision->router_name = pstrdup(binding->name);
 	check_pair(request, catalog);
 	decision->candidates =
@@ -86,32 +83,15 @@ mr_decide(const MrRequest *request)
 }
 
 /*
- * The router that the request asks for.  When there is none it is NULL, or
- * raises 42704.
- */
-static const MrBinding *
-find_router(const MrRequest *request, const MrCatalog *catalog,
-			bool missing_ok)
-{
-	const MrBinding *binding = mr_binding_get(request->router, catalog);
-
-	if (binding == NULL && !missing_ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("router \"%s\" does not exist", request->router),
-				 errhint("View modelroute.router_list has the trained ones; \"%s\" is built in.",
-						 MR_ROUTER_DEFAULT)));
-	return binding;
-}
-
-/*
- * Its full name, as audit.router has it, in CurrentMemoryContext.
+ * The full name of the router that the request asks for, as audit.router has
+ * it, in CurrentMemoryContext.  When there is none it is NULL, or raises 42704.
  */
 const char *
 mr_decision_router(const MrRequest *request, bool missing_ok)
 {
-	const MrBinding *binding = find_router(request, mr_catalog_get(),
-										   missing_ok);
+	const MrBinding *binding = missing_ok
+		? mr_binding_get(request->router, mr_catalog_get())
+		: mr_binding_require(request->router, mr_catalog_get());
 
 	return binding ? pstrdup(binding->name) : NULL;
 }

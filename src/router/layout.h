@@ -22,7 +22,7 @@
 #define MR_IDF_UNIT			(1.0 / 16)	/* so that a byte reaches 15.9 */
 #define MR_WORD_BITS_MAX	16
 #define MR_WORD_BITS_MIN	10
-#define MR_TASK_BITS		10
+#define MR_TASK_BITS		11
 #define MR_TASK_BUCKETS		(1 << MR_TASK_BITS)
 
 /* Lengths of a prompt's vectors of words, surface signals and task. */

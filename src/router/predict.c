@@ -54,7 +54,7 @@ static const struct
 #define LATENCY_PRIOR_CALLS			5.0
 
 /* Of failures, for each unit of the prompt's hardness. */
-#define HARDNESS_SLOPE				0.1
+#define HARDNESS_SLOPE				0.04
 
 #define COST_MAX_USD				1e6 /* fits pico-USD in 64 bits */
 
@@ -123,7 +123,7 @@ mr_predict(const MrPrediction *prediction, MrCandidate *candidates,
 }
 
 /*
- * What was learned; else quality = 1 - (1 - a) (1 + 0.1 h): the ability a of
+ * What was learned; else quality = 1 - (1 - a) (1 + 0.04 h): the ability a of
  * the model for this kind of prompt, and the prompt's hardness h in -2.5..2.5,
  * which multiplies failures (as in item response theory, all models fail more
  * on harder items, weak ones by more).

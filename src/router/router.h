@@ -120,6 +120,9 @@ extern int	mr_router_decide(const MrRequest *request,
 							 const MrPromptFeatures *features,
 							 const MrBasis *basis,
 							 MrCandidate *candidates, int ncandidates);
+extern void mr_router_expect(const MrRequest *request,
+							 const MrPromptFeatures *features,
+							 const MrBasis *basis, MrCandidate *candidate);
 extern int	mr_router_reorder(const MrRequest *request,
 							  MrCandidate *candidates, int ncandidates);
 extern void mr_router_explain(const MrRequest *request,

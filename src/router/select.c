@@ -100,8 +100,19 @@ mr_router_decide(const MrRequest *request, const MrPromptFeatures *features,
 							ncandidates);
 }
 
+/* Only the expectations, of one candidate. */
+void
+mr_router_expect(const MrRequest *request, const MrPromptFeatures *features,
+				 const MrBasis *basis, MrCandidate *candidate)
+{
+	MrPrediction prediction;
+
+	mr_prediction_init(&prediction, request, features, basis);
+	mr_predict(&prediction, candidate, 1);
+}
+
 /*
- * The same for candidates that come with their expectations, from a decision
+ * mr_router_decide for candidates that come with their expectations, from a decision
  * that is past; what the prompt was is not known.
  */
 int

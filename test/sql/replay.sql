@@ -76,7 +76,7 @@ SELECT p, c.call_id, logged_model, replayed_model, expected_cost, expected_quali
 -- with content: routed again, in the catalog as it is now
 \set VERBOSITY terse
 SELECT c.call_id, logged_model, replayed_model, logged_cost, logged_expected_cost,
-       round(expected_cost, 6) AS expected_cost, logged_quality, expected_quality, how
+       round(expected_cost, 6) AS expected_cost, logged_quality, round(expected_quality::numeric, 4) AS expected_quality, how
   FROM modelroute.replay_calls('2026-02-01') c ORDER BY c.call_id;
 SELECT call_id, replayed_model, how FROM modelroute.replay_calls('2026-02-01', 'cost=1') ORDER BY 1;
 SELECT call_id, replayed_model, how
