@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "engine/binding.h"
 #include "engine/decide.h"
 #include "engine/expect.h"

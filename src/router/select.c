@@ -112,8 +112,8 @@ mr_router_expect(const MrRequest *request, const MrPromptFeatures *features,
 }
 
 /*
- * mr_router_decide for candidates that come with their expectations, from a decision
- * that is past; what the prompt was is not known.
+ * mr_router_decide for candidates that come with their expectations, from a
+ * decision that is past; what the prompt was is not known.
  */
 int
 mr_router_reorder(const MrRequest *request, MrCandidate *candidates,
