@@ -12,8 +12,6 @@ static void prefer_single(const MrRequest *request, const MrBasis *basis,
 						  MrCandidate *candidates, int count);
 static int	find_single(const MrObjective *objective,
 						const MrCandidate *candidates, int count);
-static double error_of(const MrBasis *basis, const MrCandidate *a,
-					   const MrCandidate *b);
 static void prefer_pair(const MrRequest *request, MrCandidate *candidates,
 						int count);
 static int	find_strong(const MrRequest *request,
@@ -105,8 +103,9 @@ prefer_single(const MrRequest *request, const MrBasis *basis,
 			   candidates[0].endpoint->model) == 0)
 		return;
 	if (candidates[0].utility - candidates[single].utility <=
-		objective->quality * error_of(basis, &candidates[0],
-									  &candidates[single]))
+		objective->quality * mr_front_error(basis->margin,
+											candidates[0].quality_stderr,
+											candidates[single].quality_stderr))
 		mr_front_move(candidates, single, MR_FRONT_SINGLE);
 }
 
@@ -132,17 +131,6 @@ find_single(const MrObjective *objective, const MrCandidate *candidates,
 		}
 	}
 	return single;
-}
-
-static double
-error_of(const MrBasis *basis, const MrCandidate *a, const MrCandidate *b)
-{
-	if (!isnan(basis->margin))
-		return basis->margin;
-	return hypot(isnan(a->quality_stderr) ? MR_UNKNOWN_STDERR
-				 : a->quality_stderr,
-				 isnan(b->quality_stderr) ? MR_UNKNOWN_STDERR
-				 : b->quality_stderr);
 }
 
 /* ----------

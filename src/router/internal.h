@@ -71,6 +71,19 @@ extern const char *mr_limits_detail(const MrRequest *request,
 									const MrPromptFeatures *features,
 									const MrCandidate *candidate);
 
+/*
+ * How much utility per unit of quality another model must gain over the best
+ * single one: the margin, or the error of the difference of both.
+ */
+static inline double
+mr_front_error(double margin, double stderr_a, double stderr_b)
+{
+	if (!isnan(margin))
+		return margin;
+	return hypot(isnan(stderr_a) ? MR_UNKNOWN_STDERR : stderr_a,
+				 isnan(stderr_b) ? MR_UNKNOWN_STDERR : stderr_b);
+}
+
 /* A quality as the utility counts it: an unknown one is pessimistic. */
 static inline double
 mr_known_quality(double quality)

@@ -9,6 +9,9 @@
  * more models it picks the highest expected quality - lambda x expected cost;
  * the sweep goes from the lambda at which the first prompts leave their best
  * model to the one at which all but the last have come to their cheapest.
+ * Where the router has a guard, that choice stands only when it exceeds the
+ * best single model, by the router's own means, by more than the margin: as in
+ * front.c.
  */
 #include "postgres.h"
 
@@ -40,6 +43,12 @@ static MrEvaluationRow *add_row(MrEvaluationRow *row, MrPolicy policy,
 								const char *point, int model);
 static void pick_strong(const MrPolicyBasis *basis,
 						const MrEvaluationRow *row, int *picks);
+static int	pick_guarded(const MrPolicyBasis *basis, int prompt,
+						 double lambda);
+static int	pick_single(const MrPolicyBasis *basis, const MrGuard *guard,
+						int prompt, double lambda);
+static double utility_of(const MrPolicyBasis *basis, int prompt, int model,
+						 double lambda);
 static int	pick_by_utility(const MrPolicyBasis *basis, int prompt,
 							double lambda);
 static bool wins_tie(const MrPolicyBasis *basis, int prompt, int model,
@@ -214,11 +223,9 @@ fill_pair(MrPolicyBasis *basis)
 double
 mr_policy_expected_quality(const MrPolicyBasis *basis, int prompt, int model)
 {
-	double		quality =
-		basis->outcomes->quality[mr_outcomes_cell(basis->outcomes, prompt,
-												  model)];
-
-	return isnan(quality) ? MR_UNKNOWN_QUALITY - MR_UNKNOWN_STDERR : quality;
+	return mr_known_quality(basis->outcomes->quality[mr_outcomes_cell
+													 (basis->outcomes, prompt,
+													  model)]);
 }
 
 /* ----------
@@ -420,8 +427,8 @@ mr_policy_pick(const MrPolicyBasis *basis, const MrEvaluationRow *row,
 											  basis->cost_usd + cell,
 											  outcomes->nmodels, 0, 0);
 		else
-			picks[i] = pick_by_utility(basis, i, isnan(row->setting) ? 0 :
-									   row->setting);
+			picks[i] = pick_guarded(basis, i, isnan(row->setting) ? 0 :
+									row->setting);
 	}
 }
 
@@ -432,6 +439,67 @@ pick_strong(const MrPolicyBasis *basis, const MrEvaluationRow *row,
 	for (int i = 0; i < basis->outcomes->nprompts; i++)
 		picks[i] = basis->strong_score[i] >= row->setting ?
 			basis->strong : basis->weak;
+}
+
+static int
+pick_guarded(const MrPolicyBasis *basis, int prompt, double lambda)
+{
+	const MrOutcomes *outcomes = basis->outcomes;
+	const double *error = outcomes->quality_stderr +
+		mr_outcomes_cell(outcomes, prompt, 0);
+	int			pick = pick_by_utility(basis, prompt, lambda);
+	const MrGuard *guard;
+	int			single;
+
+	if (outcomes->guards == NULL)
+		return pick;
+	guard = &outcomes->guards[outcomes->guard == NULL ? 0 :
+							  outcomes->guard[prompt]];
+	single = pick_single(basis, guard, prompt, lambda);
+	return utility_of(basis, prompt, pick, lambda) -
+		utility_of(basis, prompt, single, lambda) <=
+		mr_front_error(guard->margin, error[pick], error[single]) ?
+		single : pick;
+}
+
+/*
+ * The best model if the prompt were a typical one in quality; of equal ones
+ * the better for the prompt.
+ */
+static int
+pick_single(const MrPolicyBasis *basis, const MrGuard *guard, int prompt,
+			double lambda)
+{
+	int			single = 0;
+	double		best = -INFINITY;
+	double		best_here = -INFINITY;
+
+	for (int m = 0; m < basis->outcomes->nmodels; m++)
+	{
+		double		here = utility_of(basis, prompt, m, lambda);
+		double		utility = here -
+			mr_policy_expected_quality(basis, prompt, m) +
+			mr_known_quality(guard->typical_quality[m]);
+
+		if (utility > best || (utility == best && here > best_here))
+		{
+			single = m;
+			best = utility;
+			best_here = here;
+		}
+	}
+	return single;
+}
+
+static double
+utility_of(const MrPolicyBasis *basis, int prompt, int model, double lambda)
+{
+	double		quality = mr_policy_expected_quality(basis, prompt, model);
+
+	if (lambda <= 0)
+		return quality;
+	return quality - lambda *
+		basis->expected_usd[mr_outcomes_cell(basis->outcomes, prompt, model)];
 }
 
 /*
@@ -448,12 +516,9 @@ pick_by_utility(const MrPolicyBasis *basis, int prompt, double lambda)
 
 	for (int m = 0; m < outcomes->nmodels; m++)
 	{
-		double		utility = mr_policy_expected_quality(basis, prompt, m);
+		double		utility = isinf(lambda) ? -basis->expected_usd[cell + m] :
+			utility_of(basis, prompt, m, lambda);
 
-		if (isinf(lambda))
-			utility = -basis->expected_usd[cell + m];
-		else if (lambda > 0)
-			utility -= lambda * basis->expected_usd[cell + m];
 		if (utility > best ||
 			(utility == best && wins_tie(basis, prompt, m, pick)))
 		{

@@ -116,13 +116,17 @@ typedef struct MrCandidate
 
 extern void mr_router_read_prompt(const MrRequest *request,
 								  MrPromptFeatures *features);
+extern void mr_router_take_features(const MrFeatures *reading,
+									int64 input_tokens,
+									MrPromptFeatures *features);
 extern int	mr_router_decide(const MrRequest *request,
 							 const MrPromptFeatures *features,
 							 const MrBasis *basis,
 							 MrCandidate *candidates, int ncandidates);
 extern void mr_router_expect(const MrRequest *request,
 							 const MrPromptFeatures *features,
-							 const MrBasis *basis, MrCandidate *candidate);
+							 const MrBasis *basis, MrCandidate *candidates,
+							 int ncandidates);
 extern int	mr_router_reorder(const MrRequest *request,
 							  MrCandidate *candidates, int ncandidates);
 extern void mr_router_explain(const MrRequest *request,
