@@ -35,6 +35,8 @@ AS $$
 	('use', 'function', 'train_router', 'EXECUTE'),
 	('use', 'function', 'drop_router', 'EXECUTE'),
 	('use', 'function', 'check_router', 'EXECUTE'),
+	('use', 'function', 'evaluate_router', 'EXECUTE'),
+	('use', 'function', 'router_report', 'EXECUTE'),
 	('use', 'table', 'preset', 'SELECT'),
 	('use', 'function', 'set_preset', 'EXECUTE'),
 	('use', 'function', 'drop_preset', 'EXECUTE'),
