@@ -37,6 +37,7 @@ AS $$
 	('use', 'function', 'check_router', 'EXECUTE'),
 	('use', 'function', 'evaluate_router', 'EXECUTE'),
 	('use', 'function', 'router_report', 'EXECUTE'),
+	('use', 'function', 'calibrate', 'EXECUTE'),
 	('use', 'table', 'preset', 'SELECT'),
 	('use', 'function', 'set_preset', 'EXECUTE'),
 	('use', 'function', 'drop_preset', 'EXECUTE'),

@@ -44,3 +44,27 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000;
 
 COMMENT ON FUNCTION modelroute.router_report(text, text, jsonb) IS
 	'evaluate_router as one HTML page with pictures (inline SVG; no script, nothing from elsewhere); same arguments';
+
+-- ----------
+-- The threshold or weight that meets a target
+-- ----------
+
+CREATE FUNCTION modelroute.calibrate(
+	name text,
+	query text,
+	target text,
+	INOUT preset text DEFAULT NULL,
+	options jsonb DEFAULT NULL,
+	OUT version integer,
+	OUT model text,
+	OUT objective text,
+	OUT threshold float8,
+	OUT usd float8,
+	OUT reached float8,
+	OUT note text
+)
+AS 'MODULE_PATHNAME', 'mr_sql_calibrate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000;
+
+COMMENT ON FUNCTION modelroute.calibrate(text, text, text, text, jsonb) IS
+	'Finds the operating point of a router (NULL: modelroute.router) that meets a target, stores it as a version of a preset (default: <router>-<target>), and returns both. Targets: strong_share=0.3 (the share of prompts for the strong model: a threshold; the query yields prompt and maybe task), cost_per_1k=12.50 (the most quality at an expected cost of 1000 calls in USD: objective quality=1,usd=<w>; same query), quality=0.95 (of the best single model''s mean score, at the lowest cost or with the fewest strong calls; the query yields evals as for train_router). reached is what was measured: the share, USD for 1000 calls, or the quality ratio. Options: strong, weak, and for the targets on prompts models, exclude, provider, which stay in the preset';

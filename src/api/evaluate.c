@@ -19,6 +19,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "api/arguments.h"
 #include "api/option_values.h"
 #include "api/options.h"
 #include "api/row.h"
@@ -162,11 +163,7 @@ read_arguments(FunctionCallInfo fcinfo, Evaluating *evaluating)
 	evaluating->folds = DEFAULT_FOLDS;
 	evaluating->resamples = defaults.resamples;
 	evaluating->level = defaults.level;
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("evals_query must not be NULL")));
-	evaluating->query = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	evaluating->query = mr_argument_text(fcinfo, 1, "evals_query");
 	if (mr_options_given(options))
 		mr_options_read(evaluating, &options_table, &options->root);
 	if (!PG_ARGISNULL(0))
@@ -347,11 +344,12 @@ static text *
 write_report(const Evaluating *evaluating)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	TimestampTz second = now - now % USECS_PER_SEC;
 	MrReportTitle title = {
 		.router = evaluating->router,
 		.evals = mr_text_to_utf8(evaluating->query, strlen(evaluating->query),
 								 NULL),
-		.made = pstrdup(timestamptz_to_str(now))
+		.made = pstrdup(timestamptz_to_str(second))
 	};
 	char	   *page;
 

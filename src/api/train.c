@@ -14,6 +14,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+#include "api/arguments.h"
 #include "api/option_values.h"
 #include "base/progress.h"
 #include "base/text.h"
@@ -87,8 +88,6 @@ static void note_phase(void *arg, MrTrainPhase phase, int64 done, int64 total);
 static void store(Training *training);
 static Datum version_datum(const Training *training, TupleDesc descriptor);
 static TupleDesc result_descriptor(FunctionCallInfo fcinfo, int columns);
-static char *require_text(FunctionCallInfo fcinfo, int argument,
-						  const char *name);
 
 /* Learns from evals; the version that was stored. */
 Datum
@@ -131,7 +130,7 @@ mr_sql_train_router(PG_FUNCTION_ARGS)
 Datum
 mr_sql_drop_router(PG_FUNCTION_ARGS)
 {
-	char	   *name = require_text(fcinfo, 0, "name");
+	char	   *name = mr_argument_text(fcinfo, 0, "name");
 	int			version = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1);
 
 	if (!PG_ARGISNULL(1) && version < 1)
@@ -147,7 +146,7 @@ Datum
 mr_sql_check_router(PG_FUNCTION_ARGS)
 {
 	TupleDesc	descriptor = result_descriptor(fcinfo, CHECK_COLUMNS);
-	char	   *spec = require_text(fcinfo, 0, "router");
+	char	   *spec = mr_argument_text(fcinfo, 0, "router");
 	MrRouterBlob *router = mr_router_get(spec);
 	Datum		values[CHECK_COLUMNS];
 	bool		nulls[CHECK_COLUMNS] = {false};
@@ -172,8 +171,8 @@ mr_sql_check_router(PG_FUNCTION_ARGS)
 static void
 read_arguments(FunctionCallInfo fcinfo, Training *training)
 {
-	training->name = require_text(fcinfo, 0, "name");
-	training->query = require_text(fcinfo, 1, "evals_query");
+	training->name = mr_argument_text(fcinfo, 0, "name");
+	training->query = mr_argument_text(fcinfo, 1, "evals_query");
 	training->options = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
 	mr_router_check_name(training->name);
 	if (mr_options_given(training->options))
@@ -184,16 +183,6 @@ static void
 set_seed(void *target, const MrOption *option)
 {
 	((Training *) target)->seed = mr_option_int64(option);
-}
-
-static char *
-require_text(FunctionCallInfo fcinfo, int argument, const char *name)
-{
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be NULL", name)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
 /* ----------

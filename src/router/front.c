@@ -145,10 +145,11 @@ find_single(const MrObjective *objective, const MrCandidate *candidates,
 static void
 prefer_pair(const MrRequest *request, MrCandidate *candidates, int count)
 {
-	int			strong = find_strong(request, candidates, count);
-	int			weak = find_weak(request, candidates, count, strong);
+	int			strong;
+	int			weak;
 	bool		use_strong;
 
+	mr_front_find_pair(request, candidates, count, &strong, &weak);
 	if (strong < 0 || weak < 0)
 	{
 		if (strong >= 0 || weak >= 0)
@@ -165,6 +166,15 @@ prefer_pair(const MrRequest *request, MrCandidate *candidates, int count)
 }
 
 /* The chance that the strong model does better, as far as qualities tell. */
+/* Which two a threshold is about; -1 for one that is not there. */
+void
+mr_front_find_pair(const MrRequest *request, const MrCandidate *candidates,
+				   int count, int *strong, int *weak)
+{
+	*strong = find_strong(request, candidates, count);
+	*weak = find_weak(request, candidates, count, *strong);
+}
+
 static double
 strong_score(const MrCandidate *strong, const MrCandidate *weak)
 {

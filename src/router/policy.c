@@ -35,16 +35,12 @@ static double *complete_cells(const MrOutcomes *outcomes, const double *cells,
 static void fill_pair(MrPolicyBasis *basis);
 static int	sweep_pair(const MrPolicyBasis *basis, MrEvaluationRow *rows);
 static int	sweep_prices(const MrPolicyBasis *basis, MrEvaluationRow *rows);
-static int	find_turning_points(const MrPolicyBasis *basis, double *first,
-								double *last);
 static void turning_points_of(const MrPolicyBasis *basis, int prompt,
 							  double *first, double *last);
 static MrEvaluationRow *add_row(MrEvaluationRow *row, MrPolicy policy,
 								const char *point, int model);
 static void pick_strong(const MrPolicyBasis *basis,
 						const MrEvaluationRow *row, int *picks);
-static int	pick_guarded(const MrPolicyBasis *basis, int prompt,
-						 double lambda);
 static int	pick_single(const MrPolicyBasis *basis, const MrGuard *guard,
 						int prompt, double lambda);
 static double utility_of(const MrPolicyBasis *basis, int prompt, int model,
@@ -306,7 +302,7 @@ sweep_prices(const MrPolicyBasis *basis, MrEvaluationRow *rows)
 	double		last;
 	int			steps = MR_EVALUATION_STEPS;
 
-	if (!find_turning_points(basis, &first, &last))
+	if (!mr_policy_price_range(basis, &first, &last))
 		return 0;
 	if (last <= first)
 		steps = 1;
@@ -326,8 +322,8 @@ sweep_prices(const MrPolicyBasis *basis, MrEvaluationRow *rows)
  * The lambdas between which nearly all prompts change models; false when none
  * ever does.
  */
-static int
-find_turning_points(const MrPolicyBasis *basis, double *first, double *last)
+bool
+mr_policy_price_range(const MrPolicyBasis *basis, double *first, double *last)
 {
 	int			nprompts = basis->outcomes->nprompts;
 	double	   *firsts = palloc_extended(sizeof(double) * nprompts,
@@ -427,8 +423,8 @@ mr_policy_pick(const MrPolicyBasis *basis, const MrEvaluationRow *row,
 											  basis->cost_usd + cell,
 											  outcomes->nmodels, 0, 0);
 		else
-			picks[i] = pick_guarded(basis, i, isnan(row->setting) ? 0 :
-									row->setting);
+			picks[i] = mr_policy_choose(basis, i, isnan(row->setting) ? 0 :
+										row->setting);
 	}
 }
 
@@ -441,8 +437,9 @@ pick_strong(const MrPolicyBasis *basis, const MrEvaluationRow *row,
 			basis->strong : basis->weak;
 }
 
-static int
-pick_guarded(const MrPolicyBasis *basis, int prompt, double lambda)
+/* What route() chooses with objective quality=1,usd=lambda. */
+int
+mr_policy_choose(const MrPolicyBasis *basis, int prompt, double lambda)
 {
 	const MrOutcomes *outcomes = basis->outcomes;
 	const double *error = outcomes->quality_stderr +

@@ -129,6 +129,9 @@ extern void mr_router_expect(const MrRequest *request,
 							 int ncandidates);
 extern int	mr_router_reorder(const MrRequest *request,
 							  MrCandidate *candidates, int ncandidates);
+extern void mr_front_find_pair(const MrRequest *request,
+							   const MrCandidate *candidates, int count,
+							   int *strong, int *weak);
 extern void mr_router_explain(const MrRequest *request,
 							  const MrPromptFeatures *features,
 							  MrCandidate *candidates, int ncandidates);

@@ -20,6 +20,7 @@ my %functions = (
 	check_router      => 'user admin',
 	evaluate_router   => 'user admin',
 	router_report     => 'user admin',
+	calibrate         => 'user admin',
 	list_trainings    => 'user admin monitor',
 	set_preset        => 'user admin',
 	drop_preset       => 'user admin',

@@ -442,7 +442,8 @@ expected_tokens(const MrRequest *request)
 {
 	MrPromptFeatures features = read_request(request);
 	MrPrediction prediction;
+	MrBasis		basis = {0};
 
-	mr_prediction_init(&prediction, request, &features);
+	mr_prediction_init(&prediction, request, &features, &basis);
 	return prediction.output_tokens;
 }
