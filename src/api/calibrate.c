@@ -93,9 +93,9 @@ static void meet_quality(Calibrating *calibrating);
 
 static const Target targets[] = {
 	{"cost_per_1k", 0, 1e9, false, meet_cost, CALLS,
-	"Expected costs of 1000 calls are"},
+	"Expected costs of 1000 calls lie between"},
 	{"quality", 0, 10, true, meet_quality, 1,
-	"Shares of the best single model's quality are"},
+	"Shares of the best single model's quality lie between"},
 	{"strong_share", 0, 1, false, meet_share, 1,
 	"The nearest shares that a threshold gives are"},
 };
@@ -476,7 +476,7 @@ refuse_unreached(const Calibrating *calibrating)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("target \"%s\" cannot be reached",
 					calibrating->target_text),
-			 errdetail("%s %.6g to %.6g.", calibrating->target->what,
+			 errdetail("%s %.6g and %.6g.", calibrating->target->what,
 					   calibrating->point.least * calibrating->unit,
 					   calibrating->point.most * calibrating->unit)));
 }

@@ -159,6 +159,7 @@ refuse_incomplete(const MrEvals *evals)
 			 errdetail("The query yielded no rows that can be used.") :
 			 errdetail("Of %d prompts, a score is missing: %s.",
 					   evals->nprompts, list_missing(evals)),
+			 evals->nprompts == 0 ? 0 :
 			 errhint("Leave out the models with few scores, as in WHERE model IN (...). Comparisons, rows with winner and loser, are no scores.")));
 }
 

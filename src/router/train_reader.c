@@ -252,7 +252,8 @@ check_columns(const RowReceiver *receiver)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
-			 errmsg("evals_query has no column \"%s\"",
+			 errmsg("%s has no column \"%s\"",
+					receiver->reader->prompts_only ? "query" : "evals_query",
 					column_rules[missing].name),
 			 errhint("%s", receiver->reader->prompts_only ?
 					 "The query must yield prompt, and may yield task." :
