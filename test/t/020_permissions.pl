@@ -18,6 +18,7 @@ my %functions = (
 	train_router      => 'user admin',
 	drop_router       => 'user admin',
 	check_router      => 'user admin',
+	predict_quality   => 'user admin',
 	evaluate_router   => 'user admin',
 	router_report     => 'user admin',
 	calibrate         => 'user admin',
