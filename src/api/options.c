@@ -468,15 +468,24 @@ set_on_error(void *target, const MrOption *option)
 void
 mr_request_set_router(MrRequest *request, text *router)
 {
+	request->router = mr_router_argument(router);
+}
+
+/* Raises 22023 for what is no name or name:version. */
+char *
+mr_router_argument(text *router)
+{
+	char	   *spec = mr_text_to_utf8(VARDATA_ANY(router),
+									   VARSIZE_ANY_EXHDR(router), NULL);
 	MrVersionedName name;
 
-	request->router = mr_text_to_utf8(VARDATA_ANY(router),
-									  VARSIZE_ANY_EXHDR(router), NULL);
-	if (!mr_versioned_name_parse(request->router, &name))
+	if (!mr_versioned_name_parse(spec, &name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid name of a router \"%s\"", request->router),
+				 errmsg("invalid name of a router \"%s\"",
+						text_to_cstring(router)),
 				 errhint("Give a name, name:version, or 'default'.")));
+	return spec;
 }
 
 static void

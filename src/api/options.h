@@ -36,6 +36,7 @@ extern void mr_request_set_messages(MrRequest *request, Jsonb *messages);
 
 /* Override the router: name, name:version or default. */
 extern void mr_request_set_router(MrRequest *request, text *router);
+extern char *mr_router_argument(text *router);
 
 /* Override the objective; text is in the server encoding. */
 extern void mr_request_set_objective(MrRequest *request,

@@ -11,6 +11,7 @@
 
 #include "api/model_name.h"
 #include "api/options.h"
+#include "api/preset.h"
 #include "base/versioned_name.h"
 #include "catalog/snapshot.h"
 
@@ -60,13 +61,20 @@ read_name(FunctionCallInfo fcinfo)
 {
 	char	   *name = PG_ARGISNULL(0) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	mr_preset_check_name(name);
+	return name;
+}
+
+void
+mr_preset_check_name(const char *name)
+{
 	MrVersionedName parsed;
 
 	if (name == NULL || strchr(name, ':') != NULL ||
 		!mr_versioned_name_parse(name, &parsed))
 		refuse_body("preset has a malformed name",
 					"Use up to 100 letters, digits, dots, hyphens and underscores, and begin with a letter or digit.");
-	return name;
 }
 
 /*

@@ -5,28 +5,24 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+#include "api/arguments.h"
 #include "api/option_values.h"
 #include "base/progress.h"
 #include "base/text.h"
 #include "catalog/router_store.h"
-#include "catalog/snapshot.h"
+#include "engine/evals_source.h"
 #include "router/train.h"
-#include "router/train_reader.h"
 
 #define DEFAULT_FOLDS	5
-#define PRICE_UNIT		1e12	/* micro-USD per million tokens in a USD */
 
 PG_FUNCTION_INFO_V1(mr_sql_train_router);
 PG_FUNCTION_INFO_V1(mr_sql_drop_router);
@@ -65,7 +61,6 @@ typedef struct Training
 	const char *note;			/* stays in options */
 
 	MrProgressSlot *progress;
-	MrEvalsBuilder *builder;
 	int64		rows_skipped;
 	MrEvals    *evals;
 	MrTrainResult result;
@@ -87,18 +82,12 @@ static const MrOptionTable options_table =
 static void read_arguments(FunctionCallInfo fcinfo, Training *training);
 static void run(Training *training);
 static void read_evals(Training *training);
-static const char *add_row(void *arg, const MrEvalRow *row);
 static void note_row(void *arg, int64 rows_read);
 static void learn(Training *training);
-static MrModelPrior *read_priors(const MrEvals *evals);
-static void fill_prior(MrModelPrior *prior, const char *model,
-					   const MrCatalog *catalog);
 static void note_phase(void *arg, MrTrainPhase phase, int64 done, int64 total);
 static void store(Training *training);
 static Datum version_datum(const Training *training, TupleDesc descriptor);
 static TupleDesc result_descriptor(FunctionCallInfo fcinfo, int columns);
-static char *require_text(FunctionCallInfo fcinfo, int argument,
-						  const char *name);
 
 /* Learns from evals; the version that was stored. */
 Datum
@@ -141,7 +130,7 @@ mr_sql_train_router(PG_FUNCTION_ARGS)
 Datum
 mr_sql_drop_router(PG_FUNCTION_ARGS)
 {
-	char	   *name = require_text(fcinfo, 0, "name");
+	char	   *name = mr_argument_text(fcinfo, 0, "name");
 	int			version = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1);
 
 	if (!PG_ARGISNULL(1) && version < 1)
@@ -157,7 +146,7 @@ Datum
 mr_sql_check_router(PG_FUNCTION_ARGS)
 {
 	TupleDesc	descriptor = result_descriptor(fcinfo, CHECK_COLUMNS);
-	char	   *spec = require_text(fcinfo, 0, "router");
+	char	   *spec = mr_argument_text(fcinfo, 0, "router");
 	MrRouterBlob *router = mr_router_get(spec);
 	Datum		values[CHECK_COLUMNS];
 	bool		nulls[CHECK_COLUMNS] = {false};
@@ -182,8 +171,8 @@ mr_sql_check_router(PG_FUNCTION_ARGS)
 static void
 read_arguments(FunctionCallInfo fcinfo, Training *training)
 {
-	training->name = require_text(fcinfo, 0, "name");
-	training->query = require_text(fcinfo, 1, "evals_query");
+	training->name = mr_argument_text(fcinfo, 0, "name");
+	training->query = mr_argument_text(fcinfo, 1, "evals_query");
 	training->options = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
 	mr_router_check_name(training->name);
 	if (mr_options_given(training->options))
@@ -194,16 +183,6 @@ static void
 set_seed(void *target, const MrOption *option)
 {
 	((Training *) target)->seed = mr_option_int64(option);
-}
-
-static char *
-require_text(FunctionCallInfo fcinfo, int argument, const char *name)
-{
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be NULL", name)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
 /* ----------
@@ -219,30 +198,19 @@ run(Training *training)
 	store(training);
 }
 
-/* Within maintenance_work_mem, whatever the query gives. */
 static void
 read_evals(Training *training)
 {
-	MrEvalsReader reader = {
-		.add = add_row,
+	MrEvalsSource source = {
+		.query = training->query,
 		.progress = note_row,
-		.arg = training
+		.progress_arg = training
 	};
-	Size		bytes = Max((Size) maintenance_work_mem * 1024,
-							MR_EVALS_MIN_BYTES);
 
-	training->builder = mr_evals_begin(CurrentMemoryContext, bytes);
-	mr_evals_read(training->query, &reader);
-	training->evals = mr_evals_end(training->builder);
-	training->rows_skipped = reader.rows_skipped;
-	mr_progress_rows(training->progress, reader.rows_read,
+	training->evals = mr_evals_gather(&source);
+	training->rows_skipped = source.rows_skipped;
+	mr_progress_rows(training->progress, source.rows_read,
 					 training->evals->nprompts);
-}
-
-static const char *
-add_row(void *arg, const MrEvalRow *row)
-{
-	return mr_evals_add(((Training *) arg)->builder, row);
 }
 
 static void
@@ -258,7 +226,7 @@ learn(Training *training)
 	MrTrainOptions options = {
 		.seed = (uint64) training->seed,
 		.folds = training->folds,
-		.priors = read_priors(evals),
+		.priors = mr_evals_priors(evals),
 		.progress = note_phase,
 		.progress_arg = training
 	};
@@ -280,45 +248,6 @@ note_phase(void *arg, MrTrainPhase phase, int64 done, int64 total)
 {
 	CHECK_FOR_INTERRUPTS();
 	mr_progress_phase(((Training *) arg)->progress, phase, done, total);
-}
-
-/* What the catalog knows of each model of the evals. */
-static MrModelPrior *
-read_priors(const MrEvals *evals)
-{
-	const MrCatalog *catalog = mr_catalog_get();
-	MrModelPrior *priors = palloc(Max(evals->nmodels, 1) * sizeof(*priors));
-
-	for (int i = 0; i < evals->nmodels; i++)
-		fill_prior(&priors[i], evals->models[i], catalog);
-	return priors;
-}
-
-/* The prices are those of the model's cheapest endpoint. */
-static void
-fill_prior(MrModelPrior *prior, const char *model, const MrCatalog *catalog)
-{
-	prior->quality = get_float8_nan();
-	prior->input_price = get_float8_nan();
-	prior->output_price = get_float8_nan();
-	for (int i = 0; i < catalog->nendpoints; i++)
-	{
-		const MrEndpoint *endpoint = &catalog->endpoints[i];
-		const MrPrice *price = &endpoint->price;
-		double		input = price->input / PRICE_UNIT;
-		double		output = price->output / PRICE_UNIT;
-
-		if (strcmp(endpoint->model, model) != 0)
-			continue;
-		prior->quality = endpoint->quality[MR_CATEGORY_DEFAULT];
-		if (endpoint->has_price && price->input != MR_PRICE_UNKNOWN &&
-			price->output != MR_PRICE_UNKNOWN &&
-			!(input + output >= prior->input_price + prior->output_price))
-		{
-			prior->input_price = input;
-			prior->output_price = output;
-		}
-	}
 }
 
 static void

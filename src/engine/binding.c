@@ -29,7 +29,6 @@ static const char *bound_bytes;
 static uint64 bound_generation;
 
 static void bind_router(MrRouterBlob *blob, const MrCatalog *catalog);
-static int	find_column(const MrArtifact *artifact, const char *model);
 static void tie_priors(MrBinding *binding, const MrCatalog *catalog);
 
 /*
@@ -97,8 +96,8 @@ bind_router(MrRouterBlob *blob, const MrCatalog *catalog)
 	binding.artifact = (const MrArtifact *) blob->bytes;
 	column = palloc(sizeof(int) * Max(catalog->nendpoints, 1));
 	for (int i = 0; i < catalog->nendpoints; i++)
-		column[i] = find_column(binding.artifact,
-								catalog->endpoints[i].model);
+		column[i] = mr_binding_column(binding.artifact,
+									  catalog->endpoints[i].model);
 	binding.column = column;
 	tie_priors(&binding, catalog);
 	MemoryContextSwitchTo(saved);
@@ -109,8 +108,8 @@ bind_router(MrRouterBlob *blob, const MrCatalog *catalog)
 }
 
 /* The artifact's models are in byte order; -1 = it has not seen this one. */
-static int
-find_column(const MrArtifact *artifact, const char *model)
+int
+mr_binding_column(const MrArtifact *artifact, const char *model)
 {
 	int			low = 0;
 	int			high = mr_artifact_nmodels(artifact);

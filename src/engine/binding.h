@@ -23,6 +23,7 @@ extern const MrBinding *mr_binding_get(const char *router,
 									   const MrCatalog *catalog);
 extern const MrBinding *mr_binding_require(const char *router,
 										   const MrCatalog *catalog);
+extern int	mr_binding_column(const MrArtifact *artifact, const char *model);
 extern const MrLearned *mr_binding_learn(const MrBinding *binding,
 										 const MrFeatures *features);
 

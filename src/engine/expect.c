@@ -69,7 +69,7 @@ expect_priors(const MrRequest *request, const MrCatalog *catalog,
 			(*count > 0 &&
 			 strcmp(expected[*count - 1].model, endpoint->model) == 0))
 			continue;
-		mr_router_expect(request, features, &basis, &candidate);
+		mr_router_expect(request, features, &basis, &candidate, 1);
 		if (isnan(candidate.quality))
 			continue;
 		expected[*count].model = endpoint->model;

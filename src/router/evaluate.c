@@ -273,7 +273,8 @@ fill_categories(MrSummary *summary, MrBootstrap *bootstrap,
 }
 
 /*
- * From sums to means, and those without prompts out.
+ * From sums to means, and those without prompts out.  One of so few that
+ * resamplings missed them has no interval.
  */
 static void
 finish_categories(MrEvaluation *evaluation)
@@ -286,6 +287,8 @@ finish_categories(MrEvaluation *evaluation)
 		if (rows[i].nprompts == 0)
 			continue;
 		rows[i].category = i;
+		if (isnan(rows[i].gain.low) || isnan(rows[i].gain.high))
+			rows[i].gain.low = rows[i].gain.high = NAN;
 		rows[i].router /= rows[i].nprompts;
 		rows[i].best_single /= rows[i].nprompts;
 		rows[i].oracle /= rows[i].nprompts;

@@ -15,8 +15,6 @@ static int	find_single(const MrObjective *objective,
 static double sure_gain(const MrObjective *objective, const MrBasis *basis,
 						const MrCandidate *candidate,
 						const MrCandidate *single);
-static double error_of(const MrBasis *basis, const MrCandidate *a,
-					   const MrCandidate *b);
 static void prefer_pair(const MrRequest *request, MrCandidate *candidates,
 						int count);
 static int	find_strong(const MrRequest *request,
@@ -150,37 +148,21 @@ find_single(const MrObjective *objective, const MrCandidate *candidates,
 	return single;
 }
 
-/*
- * The utility that a candidate gains over the best single model for sure: more
- * quality counts as far as it exceeds the error; less counts as expected where
- * the router is trusted, else as over all prompts.
- */
+/* The utility that a candidate gains over the best single model for sure. */
 static double
 sure_gain(const MrObjective *objective, const MrBasis *basis,
 		  const MrCandidate *candidate, const MrCandidate *single)
 {
-	double		quality = mr_effective_quality(candidate)
-		- mr_effective_quality(single);
+	MrWorth		other = {candidate->quality, candidate->stated_stderr,
+	candidate->typical_quality};
+	MrWorth		base = {single->quality, single->stated_stderr,
+	single->typical_quality};
 
-	if (quality > 0)
-		quality = Max(quality - error_of(basis, candidate, single), 0);
-	if (!basis->trusted)
-		quality = Min(quality, mr_known_quality(candidate->typical_quality)
-					  - mr_known_quality(single->typical_quality));
-	return objective->quality * quality
+	return objective->quality * mr_sure_difference(basis->margin,
+												   basis->trusted, &other,
+												   &base)
 		+ candidate->cost_term - single->cost_term
 		+ candidate->latency_term - single->latency_term;
-}
-
-static double
-error_of(const MrBasis *basis, const MrCandidate *a, const MrCandidate *b)
-{
-	if (!isnan(basis->margin))
-		return basis->margin;
-	return hypot(isnan(a->stated_stderr) ? MR_UNKNOWN_STDERR
-				 : a->stated_stderr,
-				 isnan(b->stated_stderr) ? MR_UNKNOWN_STDERR
-				 : b->stated_stderr);
 }
 
 /* ----------

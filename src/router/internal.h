@@ -78,6 +78,39 @@ mr_known_quality(double quality)
 	return isnan(quality) ? MR_UNKNOWN_QUALITY - MR_UNKNOWN_STDERR : quality;
 }
 
+/* A quality with what is known of its error, and the same over all prompts. */
+typedef struct MrWorth
+{
+	double		quality;		/* NaN = unknown */
+	double		error;			/* its standard error; NaN = unknown */
+	double		typical;		/* NaN = unknown */
+} MrWorth;
+
+/*
+ * The difference in quality from the best single model that can be relied on:
+ * more counts as far as it exceeds the margin (NaN = the error of the
+ * difference); less counts as expected where the router is trusted, else as
+ * over all prompts.
+ */
+static inline double
+mr_sure_difference(double margin, bool trusted, const MrWorth *other,
+				   const MrWorth *single)
+{
+	double		difference = mr_known_quality(other->quality)
+		- mr_known_quality(single->quality);
+
+	if (isnan(margin))
+		margin = hypot(isnan(other->error) ? MR_UNKNOWN_STDERR : other->error,
+					   isnan(single->error) ? MR_UNKNOWN_STDERR
+					   : single->error);
+	if (difference > 0)
+		difference = Max(difference - margin, 0);
+	if (!trusted)
+		difference = Min(difference, mr_known_quality(other->typical)
+						 - mr_known_quality(single->typical));
+	return difference;
+}
+
 static inline double
 mr_effective_quality(const MrCandidate *candidate)
 {

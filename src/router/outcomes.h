@@ -17,18 +17,29 @@
 /* More than this, and who fills this in refuses. */
 #define MR_OUTCOMES_MAX_MODELS	1000
 
+/* When the best single model goes before a better expectation (I8). */
+typedef struct MrGuard
+{
+	double		margin;			/* both as in MrBasis */
+	bool		trusted;
+	const double *typical_quality;	/* by model, expected over all prompts;
+									 * NaN = unknown */
+} MrGuard;
+
 typedef struct MrOutcomes
 {
 	int			nprompts;
 	int			nmodels;		/* at least 1 */
 	const char *const *models;	/* UTF-8 names */
 	double	   *score;			/* 0..1, every cell known */
-	double	   *cost_usd;		/* every cell known; NULL = no cost */
+	double	   *cost_usd;		/* NaN = unknown; NULL = no cost */
 	double	   *quality;		/* expected by the router, 0..1 */
 	double	   *quality_stderr;
 	double	   *expected_cost_usd;	/* NaN = unknown; NULL = none is known */
 	int		   *category;		/* MrCategory of each prompt */
 	int			left_out;		/* prompts that a model had no score for */
+	const MrGuard *guards;		/* NULL = the best expectation always wins */
+	const uint8 *guard;			/* of each prompt; NULL = the first */
 } MrOutcomes;
 
 /* The place of a cell in the matrices. */

@@ -9,6 +9,9 @@
  * more models it picks the highest expected quality - lambda x expected cost;
  * the sweep goes from the lambda at which the first prompts leave their best
  * model to the one at which all but the last have come to their cheapest.
+ * Where the router has a guard, that choice stands only when it exceeds the
+ * best single model, by the router's own means, by more than the margin: as in
+ * front.c.
  */
 #include "postgres.h"
 
@@ -23,6 +26,14 @@
 /* The share of prompts that the sweep leaves beyond each end. */
 #define SWEEP_TAIL		0.01
 
+/* A model that may be chosen for a prompt instead of the best single one. */
+typedef struct MrChoice
+{
+	int			prompt;
+	int			model;
+	int			single;
+} MrChoice;
+
 static void fill_model_means(MrPolicyBasis *basis);
 static void fill_costs(MrPolicyBasis *basis);
 static void fill_expected_costs(MrPolicyBasis *basis);
@@ -32,14 +43,20 @@ static double *complete_cells(const MrOutcomes *outcomes, const double *cells,
 static void fill_pair(MrPolicyBasis *basis);
 static int	sweep_pair(const MrPolicyBasis *basis, MrEvaluationRow *rows);
 static int	sweep_prices(const MrPolicyBasis *basis, MrEvaluationRow *rows);
-static int	find_turning_points(const MrPolicyBasis *basis, double *first,
-								double *last);
 static void turning_points_of(const MrPolicyBasis *basis, int prompt,
 							  double *first, double *last);
 static MrEvaluationRow *add_row(MrEvaluationRow *row, MrPolicy policy,
 								const char *point, int model);
 static void pick_strong(const MrPolicyBasis *basis,
 						const MrEvaluationRow *row, int *picks);
+static double sure_gain(const MrPolicyBasis *basis, const MrGuard *guard,
+						MrChoice choice, double lambda);
+static double cost_term(const MrPolicyBasis *basis, int prompt, int model,
+						double lambda);
+static int	pick_single(const MrPolicyBasis *basis, const MrGuard *guard,
+						int prompt, double lambda);
+static double utility_of(const MrPolicyBasis *basis, int prompt, int model,
+						 double lambda);
 static int	pick_by_utility(const MrPolicyBasis *basis, int prompt,
 							double lambda);
 static bool wins_tie(const MrPolicyBasis *basis, int prompt, int model,
@@ -214,11 +231,9 @@ fill_pair(MrPolicyBasis *basis)
 double
 mr_policy_expected_quality(const MrPolicyBasis *basis, int prompt, int model)
 {
-	double		quality =
-		basis->outcomes->quality[mr_outcomes_cell(basis->outcomes, prompt,
-												  model)];
-
-	return isnan(quality) ? MR_UNKNOWN_QUALITY - MR_UNKNOWN_STDERR : quality;
+	return mr_known_quality(basis->outcomes->quality[mr_outcomes_cell
+													 (basis->outcomes, prompt,
+													  model)]);
 }
 
 /* ----------
@@ -299,7 +314,7 @@ sweep_prices(const MrPolicyBasis *basis, MrEvaluationRow *rows)
 	double		last;
 	int			steps = MR_EVALUATION_STEPS;
 
-	if (!find_turning_points(basis, &first, &last))
+	if (!mr_policy_price_range(basis, &first, &last))
 		return 0;
 	if (last <= first)
 		steps = 1;
@@ -319,8 +334,8 @@ sweep_prices(const MrPolicyBasis *basis, MrEvaluationRow *rows)
  * The lambdas between which nearly all prompts change models; false when none
  * ever does.
  */
-static int
-find_turning_points(const MrPolicyBasis *basis, double *first, double *last)
+bool
+mr_policy_price_range(const MrPolicyBasis *basis, double *first, double *last)
 {
 	int			nprompts = basis->outcomes->nprompts;
 	double	   *firsts = palloc_extended(sizeof(double) * nprompts,
@@ -420,8 +435,8 @@ mr_policy_pick(const MrPolicyBasis *basis, const MrEvaluationRow *row,
 											  basis->cost_usd + cell,
 											  outcomes->nmodels, 0, 0);
 		else
-			picks[i] = pick_by_utility(basis, i, isnan(row->setting) ? 0 :
-									   row->setting);
+			picks[i] = mr_policy_choose(basis, i, isnan(row->setting) ? 0 :
+										row->setting);
 	}
 }
 
@@ -432,6 +447,104 @@ pick_strong(const MrPolicyBasis *basis, const MrEvaluationRow *row,
 	for (int i = 0; i < basis->outcomes->nprompts; i++)
 		picks[i] = basis->strong_score[i] >= row->setting ?
 			basis->strong : basis->weak;
+}
+
+/*
+ * What route() chooses with objective quality=1,usd=lambda: the model that
+ * gains most over the best single one for sure.
+ */
+int
+mr_policy_choose(const MrPolicyBasis *basis, int prompt, double lambda)
+{
+	const MrOutcomes *outcomes = basis->outcomes;
+	const MrGuard *guard;
+	int			single;
+	int			best;
+	double		best_gain = 0;
+
+	if (outcomes->guards == NULL)
+		return pick_by_utility(basis, prompt, lambda);
+	guard = &outcomes->guards[outcomes->guard == NULL ? 0 :
+							  outcomes->guard[prompt]];
+	best = single = pick_single(basis, guard, prompt, lambda);
+	for (int m = 0; m < outcomes->nmodels; m++)
+	{
+		double		gain = sure_gain(basis, guard,
+									 (MrChoice) {prompt, m, single}, lambda);
+
+		if (gain > best_gain)
+		{
+			best_gain = gain;
+			best = m;
+		}
+	}
+	return best;
+}
+
+static double
+sure_gain(const MrPolicyBasis *basis, const MrGuard *guard, MrChoice choice,
+		  double lambda)
+{
+	const MrOutcomes *outcomes = basis->outcomes;
+	size_t		cell = mr_outcomes_cell(outcomes, choice.prompt, 0);
+	MrWorth		other = {outcomes->quality[cell + choice.model],
+		outcomes->quality_stderr[cell + choice.model],
+	guard->typical_quality[choice.model]};
+	MrWorth		base = {outcomes->quality[cell + choice.single],
+		outcomes->quality_stderr[cell + choice.single],
+	guard->typical_quality[choice.single]};
+
+	return mr_sure_difference(guard->margin, guard->trusted, &other, &base)
+		+ cost_term(basis, choice.prompt, choice.model, lambda)
+		- cost_term(basis, choice.prompt, choice.single, lambda);
+}
+
+/* What the cost of a model takes from its utility. */
+static double
+cost_term(const MrPolicyBasis *basis, int prompt, int model, double lambda)
+{
+	return utility_of(basis, prompt, model, lambda)
+		- mr_policy_expected_quality(basis, prompt, model);
+}
+
+/*
+ * The best model if the prompt were a typical one in quality; of equal ones
+ * the better for the prompt.
+ */
+static int
+pick_single(const MrPolicyBasis *basis, const MrGuard *guard, int prompt,
+			double lambda)
+{
+	int			single = 0;
+	double		best = -INFINITY;
+	double		best_here = -INFINITY;
+
+	for (int m = 0; m < basis->outcomes->nmodels; m++)
+	{
+		double		here = utility_of(basis, prompt, m, lambda);
+		double		utility = here -
+			mr_policy_expected_quality(basis, prompt, m) +
+			mr_known_quality(guard->typical_quality[m]);
+
+		if (utility > best || (utility == best && here > best_here))
+		{
+			single = m;
+			best = utility;
+			best_here = here;
+		}
+	}
+	return single;
+}
+
+static double
+utility_of(const MrPolicyBasis *basis, int prompt, int model, double lambda)
+{
+	double		quality = mr_policy_expected_quality(basis, prompt, model);
+
+	if (lambda <= 0)
+		return quality;
+	return quality - lambda *
+		basis->expected_usd[mr_outcomes_cell(basis->outcomes, prompt, model)];
 }
 
 /*
@@ -448,12 +561,9 @@ pick_by_utility(const MrPolicyBasis *basis, int prompt, double lambda)
 
 	for (int m = 0; m < outcomes->nmodels; m++)
 	{
-		double		utility = mr_policy_expected_quality(basis, prompt, m);
+		double		utility = isinf(lambda) ? -basis->expected_usd[cell + m] :
+			utility_of(basis, prompt, m, lambda);
 
-		if (isinf(lambda))
-			utility = -basis->expected_usd[cell + m];
-		else if (lambda > 0)
-			utility -= lambda * basis->expected_usd[cell + m];
 		if (utility > best ||
 			(utility == best && wins_tie(basis, prompt, m, pick)))
 		{

@@ -30,6 +30,10 @@ extern int	mr_policy_fill_rows(const MrPolicyBasis *basis,
 								MrEvaluationRow *rows, int *nsweep);
 extern void mr_policy_pick(const MrPolicyBasis *basis,
 						   const MrEvaluationRow *row, int *picks);
+extern int	mr_policy_choose(const MrPolicyBasis *basis, int prompt,
+							 double lambda);
+extern bool mr_policy_price_range(const MrPolicyBasis *basis, double *first,
+								  double *last);
 extern double mr_policy_expected_quality(const MrPolicyBasis *basis,
 										 int prompt, int model);
 

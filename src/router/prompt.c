@@ -98,6 +98,21 @@ mr_router_read_prompt(const MrRequest *request, MrPromptFeatures *features)
 	mr_classify(request, features);
 }
 
+/*
+ * The same for a prompt that was read before, and came without anything else.
+ */
+void
+mr_router_take_features(const MrFeatures *reading, int64 input_tokens,
+						MrPromptFeatures *features)
+{
+	MrRequest	request = {0};
+
+	features->bytes = reading->bytes;
+	features->input_tokens = input_tokens;
+	features->reading = reading;
+	mr_classify(&request, features);
+}
+
 static int64
 count_request_tokens(const MrRequest *request, const char *text, size_t bytes)
 {

@@ -120,15 +120,22 @@ typedef struct MrCandidate
 
 extern void mr_router_read_prompt(const MrRequest *request,
 								  MrPromptFeatures *features);
+extern void mr_router_take_features(const MrFeatures *reading,
+									int64 input_tokens,
+									MrPromptFeatures *features);
 extern int	mr_router_decide(const MrRequest *request,
 							 const MrPromptFeatures *features,
 							 const MrBasis *basis,
 							 MrCandidate *candidates, int ncandidates);
 extern void mr_router_expect(const MrRequest *request,
 							 const MrPromptFeatures *features,
-							 const MrBasis *basis, MrCandidate *candidate);
+							 const MrBasis *basis, MrCandidate *candidates,
+							 int ncandidates);
 extern int	mr_router_reorder(const MrRequest *request,
 							  MrCandidate *candidates, int ncandidates);
+extern void mr_front_find_pair(const MrRequest *request,
+							   const MrCandidate *candidates, int count,
+							   int *strong, int *weak);
 extern void mr_router_explain(const MrRequest *request,
 							  const MrPromptFeatures *features,
 							  MrCandidate *candidates, int ncandidates);

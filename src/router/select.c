@@ -100,15 +100,16 @@ mr_router_decide(const MrRequest *request, const MrPromptFeatures *features,
 							ncandidates);
 }
 
-/* Only the expectations, of one candidate. */
+/* Only the expectations. */
 void
 mr_router_expect(const MrRequest *request, const MrPromptFeatures *features,
-				 const MrBasis *basis, MrCandidate *candidate)
+				 const MrBasis *basis, MrCandidate *candidates,
+				 int ncandidates)
 {
 	MrPrediction prediction;
 
 	mr_prediction_init(&prediction, request, features, basis);
-	mr_predict(&prediction, candidate, 1);
+	mr_predict(&prediction, candidates, ncandidates);
 }
 
 /*

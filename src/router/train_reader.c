@@ -172,7 +172,9 @@ start_rows(DestReceiver *self, int operation, TupleDesc desc)
 	RowReceiver *receiver = (RowReceiver *) self;
 
 	for (int which = 0; which < COLUMNS; which++)
-		find_column(receiver, which, desc);
+		if (!receiver->reader->prompts_only || which == COLUMN_PROMPT ||
+			which == COLUMN_TASK)
+			find_column(receiver, which, desc);
 	check_columns(receiver);
 }
 
@@ -233,6 +235,8 @@ check_columns(const RowReceiver *receiver)
 
 	if (columns[COLUMN_PROMPT].attnum == 0)
 		missing = COLUMN_PROMPT;
+	else if (receiver->reader->prompts_only)
+		return;
 	else if (columns[COLUMN_WINNER].attnum != 0 &&
 			 columns[COLUMN_LOSER].attnum != 0)
 		return;
@@ -248,9 +252,12 @@ check_columns(const RowReceiver *receiver)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
-			 errmsg("evals_query has no column \"%s\"",
+			 errmsg("%s has no column \"%s\"",
+					receiver->reader->prompts_only ? "query" : "evals_query",
 					column_rules[missing].name),
-			 errhint("The query must yield prompt, model and score in 0..1, or prompt, winner and loser. It may also yield cost in USD, output_tokens and task.")));
+			 errhint("%s", receiver->reader->prompts_only ?
+					 "The query must yield prompt, and may yield task." :
+					 "The query must yield prompt, model and score in 0..1, or prompt, winner and loser. It may also yield cost in USD, output_tokens and task.")));
 }
 
 /* ----------
@@ -291,6 +298,12 @@ read_row(RowReceiver *receiver, MrEvalRow *row)
 {
 	row->prompt = read_text(receiver, COLUMN_PROMPT, &row->prompt_bytes);
 	row->task = read_text(receiver, COLUMN_TASK, NULL);
+	row->cost_usd = row->output_tokens = get_float8_nan();
+	if (receiver->reader->prompts_only)
+	{
+		row->model = MR_EVALS_NO_MODEL;
+		return row->prompt != NULL;
+	}
 	row->model = read_model(receiver, COLUMN_MODEL);
 	row->cost_usd = read_amount(receiver, COLUMN_COST);
 	row->output_tokens = read_amount(receiver, COLUMN_OUTPUT_TOKENS);

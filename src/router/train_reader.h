@@ -13,8 +13,13 @@
 
 #include "router/evals.h"
 
+/* What a row of a reading of prompts only names as its model, with score 0. */
+#define MR_EVALS_NO_MODEL		"-"
+
 typedef struct MrEvalsReader
 {
+	bool		prompts_only;	/* only prompt and task are looked at */
+
 	/*
 	 * Takes a row, whose texts are gone afterwards; what is wrong with it
 	 * comes back as a sentence, NULL is success.

@@ -46,6 +46,16 @@ sub test_route
 	is(candidates($session), 'first', 'route_candidates');
 	is($alice->value("SELECT model FROM modelroute.route('hi')"),
 		'first', 'route for a role without other rights');
+	is($alice->value(q{SELECT quality FROM modelroute.evaluate_router('default',
+			'SELECT ''p'' AS prompt, ''first'' AS model, 0.5 AS score')
+		WHERE kind = 'oracle'}), '0.5', 'evaluate_router');
+	is($alice->value(q{SELECT modelroute.router_report(NULL,
+			'SELECT ''p'' || n AS prompt, ''m'' || m AS model, 1 AS score
+			FROM generate_series(1, 9) n, generate_series(1, 2) m',
+			'{"crossval": 2}') LIKE '<!DOCTYPE html>%'}), 't', 'router_report');
+	is($alice->run(q{SELECT modelroute.calibrate('default',
+			'SELECT 1 AS prompt', 'cost_per_1k=1')})->{sqlstate},
+		'25006', 'calibrate is refused');
 	return;
 }
 

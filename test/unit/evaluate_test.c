@@ -27,6 +27,7 @@ static void test_pair(void);
 static void test_pair_metrics(void);
 static void test_expected_costs(void);
 static void test_unknown_quality(void);
+static void test_guard(void);
 static void test_edges(void);
 static void test_intervals(void);
 static void test_seed(void);
@@ -47,6 +48,7 @@ main(void)
 	test_pair_metrics();
 	test_expected_costs();
 	test_unknown_quality();
+	test_guard();
 	test_edges();
 	test_intervals();
 	test_seed();
@@ -245,6 +247,45 @@ test_unknown_quality(void)
 				 "an unknown quality is below average");
 	check_int(evaluation->bins[0].count + evaluation->bins[1].count, 100,
 			  "and not in the calibration");
+}
+
+/*
+ * Of 0.5, 0.6 and 0.8 the third is the best; by means the first is.
+ */
+static void
+test_guard(void)
+{
+	static const double typical[] = {0.7, 0.6, 0.5};
+	static const struct
+	{
+		double		margin;
+		double		stderrs;
+		int			pick;
+	}			cases[] = {
+		{0.2, 0, 2}, {0.35, 0, 0}, {HUGE_VAL, 0, 0}, {NAN, 0.1, 2},
+		{NAN, 0.3, 0}
+	};
+
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		MrOutcomes	outcomes = make_outcomes(1, 3);
+		MrGuard		guards[] = {
+			{0, true, typical}, {cases[i].margin, true, typical}
+		};
+		uint8		guard = 1;
+		MrEvaluation *evaluation;
+
+		for (int m = 0; m < 3; m++)
+		{
+			outcomes.quality[m] = m == 0 ? 0.5 : 0.4 + 0.2 * m;
+			outcomes.quality_stderr[m] = cases[i].stderrs;
+		}
+		outcomes.guards = guards;
+		outcomes.guard = &guard;
+		evaluation = mr_evaluate(&outcomes, &options);
+		check(evaluation->rows[0].share[cases[i].pick] == 1,
+			  "the best single model stays unless the gain exceeds the margin");
+	}
 }
 
 static void
