@@ -5,7 +5,8 @@
 #	  evals, how long a decision takes, how long and how much memory training.
 #
 # MEASURE names what to run: quality, time, training; the default is all.
-# PROTOCOLS is a regular expression for the names in protocols.sql.
+# PROTOCOLS is a regular expression for the names in protocols.sql, TRAININGS
+# the sizes, prompts x models, of trainings.
 # ROUTING_DATA is the directory of the evals, gzip CSV; without it the quality
 # part is left out.  Needs PGHOST, a superuser of a server with the library
 # preloaded, as bench/run.sh gives it; without PGHOST it calls that.
@@ -20,6 +21,7 @@ fi
 
 MEASURE=${MEASURE:-quality time training}
 PROTOCOLS=${PROTOCOLS:-.}
+TRAININGS=${TRAININGS:-1500x2 9000x11 2000x5 200000x5 3000x100 3000x512}
 ROUTING_DATA=${ROUTING_DATA:-$TOP/../shared/routing}
 DATABASE=modelroute_bench_router
 trap drop_database EXIT
@@ -96,12 +98,36 @@ load_file()
 
 measure_time()
 {
-	sql -f "$HERE/synthetic.sql" -f "$HERE/time.sql"
+	sql -f "$HERE/synthetic.sql"
+	make_prompts train 3000 500
+	make_prompts 100 2000 =100
+	make_prompts 1000 2000 =1000
+	make_prompts 10000 2000 =10000
+	sql -c "ANALYZE" -f "$HERE/time.sql"
 }
 
 measure_training()
 {
-	sql -f "$HERE/synthetic.sql" -f "$HERE/training.sql"
+	local size
+
+	sql -f "$HERE/synthetic.sql"
+	make_prompts long "$(printf '%s\n' $TRAININGS | sort -n | tail -n 1 |
+		cut -d x -f 1)" 500
+	sql -c "ANALYZE"
+	echo "| prompts x models | rows | s | peak MB | of that private | prompts used | artifact bytes |"
+	echo "|---|---|---|---|---|---|---|"
+	for size in $TRAININGS
+	do
+		sql -v prompts="${size%x*}" -v models="${size#*x}" \
+			-f "$HERE/training.sql"
+	done
+}
+
+# make_prompts SET PROMPTS BYTES
+make_prompts()
+{
+	perl "$HERE/synthetic.pl" "$2" "$3" | sed "s/^/$1\t/" |
+		sql -c "COPY prompt FROM STDIN"
 }
 
 main
