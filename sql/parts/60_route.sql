@@ -67,6 +67,8 @@ CREATE FUNCTION modelroute.route_candidates(
     latency_term float8,
     utility float8,
     propensity float8,
+    typical_quality float8,
+    router text,
     category text,
     reason text,
     excluded_by text,

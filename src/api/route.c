@@ -55,6 +55,8 @@ enum
 	CANDIDATE_LATENCY_TERM,
 	CANDIDATE_UTILITY,
 	CANDIDATE_PROPENSITY,
+	CANDIDATE_TYPICAL_QUALITY,
+	CANDIDATE_ROUTER,
 	CANDIDATE_CATEGORY,
 	CANDIDATE_REASON,
 	CANDIDATE_EXCLUDED_BY,
@@ -236,6 +238,9 @@ fill_candidate(const MrDecision *decision, const MrCandidate *candidate,
 	mr_row_set_double(row, CANDIDATE_LATENCY_TERM, candidate->latency_term);
 	mr_row_set_double(row, CANDIDATE_UTILITY, candidate->utility);
 	mr_row_set_double(row, CANDIDATE_PROPENSITY, candidate->propensity);
+	mr_row_set_double(row, CANDIDATE_TYPICAL_QUALITY,
+					  candidate->typical_quality);
+	mr_row_set_text(row, CANDIDATE_ROUTER, decision->router_name);
 	mr_row_set_text(row, CANDIDATE_CATEGORY,
 					mr_category_name(decision->features.category));
 	mr_row_set_text(row, CANDIDATE_REASON, candidate->reason);

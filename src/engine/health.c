@@ -1,6 +1,7 @@
 /*
  * health.c
- *	  Moving averages of each endpoint's speed in an open-addressed table.
+ *	  Each endpoint's recent speed, moving averages and the median latency, in
+ *	  an open-addressed table.
  *
  * A slot's key is claimed once by compare-and-swap and never changes; its
  * figures are written under the slot's spinlock and read without it: each is
@@ -24,12 +25,15 @@
 #define LOCAL_SLOTS 256
 /* Weight of the newest call; the last 10 calls make up 0.9 of the average. */
 #define NEWEST 0.2
+/* Calls whose median latency is told: a slow one or two do not move it. */
+#define RECENT 15
 
 typedef struct HealthSlot
 {
 	pg_atomic_uint64 key;		/* 0 = free */
 	slock_t		lock;
 	MrObserved	observed;
+	float		recent_ms[RECENT];	/* latencies, the oldest is next */
 } HealthSlot;
 
 typedef struct HealthTable
@@ -137,6 +141,24 @@ average_in(double *average, double newest, bool first)
 	*average = first ? newest : *average + NEWEST * (newest - *average);
 }
 
+/* The median of the latencies known so far; count > 0. */
+static double
+median_of(const float *recent_ms, int64 count)
+{
+	float		sorted[RECENT];
+	int			known = (int) Min(count, RECENT);
+
+	for (int i = 0; i < known; i++)
+	{
+		int			at = i;
+
+		for (; at > 0 && sorted[at - 1] > recent_ms[i]; at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = recent_ms[i];
+	}
+	return (sorted[(known - 1) / 2] + sorted[known / 2]) / 2;
+}
+
 /* Takes one good reply into the averages. */
 void
 mr_health_note(uint64 endpoint_key, double first_byte_ms, double latency_ms,
@@ -152,7 +174,8 @@ mr_health_note(uint64 endpoint_key, double first_byte_ms, double latency_ms,
 	observed = &slot->observed;
 	first = observed->count == 0;
 	average_in(&observed->first_byte_ms, first_byte_ms, first);
-	average_in(&observed->latency_ms, latency_ms, first);
+	slot->recent_ms[observed->count % RECENT] = latency_ms;
+	observed->latency_ms = median_of(slot->recent_ms, observed->count + 1);
 	average_in(&observed->ms_per_output_token,
 			   latency_ms / Max(output_tokens, 1), first);
 	observed->count++;

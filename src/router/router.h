@@ -55,13 +55,13 @@ typedef enum MrExclusion
 	MR_EXCLUSION_FALLBACK		/* provider.allow_fallbacks is false */
 } MrExclusion;
 
-/* What was measured of an endpoint lately (EWMA); count 0 = nothing. */
+/* What was measured of an endpoint lately; count 0 = nothing. */
 typedef struct MrObserved
 {
 	int64		count;
-	double		first_byte_ms;
+	double		first_byte_ms;	/* moving averages */
 	double		ms_per_output_token;
-	double		latency_ms;		/* whole call */
+	double		latency_ms;		/* whole call; median of the last ones */
 } MrObserved;
 
 /* What the candidates' expectations rest on. */

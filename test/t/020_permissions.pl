@@ -12,6 +12,7 @@ use Test::More;
 my %functions = (
 	route             => 'user admin',
 	route_candidates  => 'user admin',
+	predict_quality   => 'user admin',
 	complete          => 'user admin',
 	complete_record   => 'user admin',
 	chat              => 'user admin',

@@ -441,8 +441,9 @@ static double
 expected_tokens(const MrRequest *request)
 {
 	MrPromptFeatures features = read_request(request);
+	MrBasis		basis = {0};
 	MrPrediction prediction;
 
-	mr_prediction_init(&prediction, request, &features);
+	mr_prediction_init(&prediction, request, &features, &basis);
 	return prediction.output_tokens;
 }
