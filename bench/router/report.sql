@@ -2,35 +2,68 @@
 --	  Prints quality by protocol, and how it grows with evals.
 
 SET client_min_messages = warning;
-\pset footer off
-\pset null ''
 
-\echo 'Quality on folds of the development data, mean and deviation over the draws; must and prototype are of other prompts (held out)'
-SELECT p.name AS protocol, p.draws, m.metric, round(avg(value)::numeric, d) AS mean,
-       round(stddev(value)::numeric, d) AS deviation,
-       min(r.must) AS must, min(r.prototype) AS prototype,
-       CASE WHEN min(r.must) IS NULL THEN NULL
-            WHEN m.metric LIKE 'CPT%' THEN
-                CASE WHEN avg(value) <= min(r.must) THEN 'met' ELSE 'missed' END
-            WHEN avg(value) >= min(r.must) THEN 'met'
-            ELSE 'missed' END AS verdict
-  FROM metric m
-  JOIN training t USING (run)
-  JOIN protocol p ON p.id = t.protocol
+\pset null ''
+\pset format aligned
+\pset border 2
+\pset linestyle old-ascii
+
+-- "mean +- deviation (must, prototype)", and an exclamation mark where the must
+-- is missed.  Nothing is saved where a router cannot reach the quality.
+CREATE TEMP VIEW cell_text AS
+SELECT p.id, p.name, p.draws, m.metric,
+       concat(round(mean, d), ' +- ', round(deviation, d),
+              CASE WHEN r.protocol IS NOT NULL
+                   THEN format(' (%s, %s)', coalesce(r.must::text, '-'),
+                               coalesce(r.prototype::text, '-')) END,
+              CASE WHEN m.metric LIKE 'CPT%' AND mean > r.must
+                     OR m.metric NOT LIKE 'CPT%' AND mean < r.must
+                   THEN ' !' END) AS cell
+  FROM (SELECT t.protocol, metric, avg(v)::numeric AS mean,
+               stddev(v)::numeric AS deviation
+          FROM metric JOIN training t USING (run),
+               LATERAL (SELECT CASE WHEN value = 'NaN' THEN 0
+                                    ELSE value END AS v) defined
+         GROUP BY t.protocol, metric) m
+  JOIN protocol p ON p.id = m.protocol
   LEFT JOIN reference r ON r.protocol = p.name AND r.metric = m.metric,
        LATERAL (SELECT CASE WHEN m.metric ~ 'CPT|saved' THEN 1
-                            ELSE 3 END AS d) digits
- GROUP BY p.id, m.metric, d
- ORDER BY p.id, array_position('{APGR, CPT50, CPT80, quality, best single, AIQ,
-     AIQ singles, AIQ oracle, saved 95, saved 99, singles saved 95}', m.metric);
+                            ELSE 3 END AS d) digits;
 
-\echo 'Published, two models, test sets of their own (RouteLLM; CPT50 / CPT80 / APGR)'
+\echo 'Two models: mean +- deviation over the draws (must, prototype: of other prompts, held out); ! = must missed'
+SELECT name AS protocol, draws,
+       max(cell) FILTER (WHERE metric = 'APGR') AS "APGR",
+       max(cell) FILTER (WHERE metric = 'CPT50') AS "CPT50",
+       max(cell) FILTER (WHERE metric = 'CPT80') AS "CPT80"
+  FROM cell_text GROUP BY id, name, draws
+HAVING count(*) FILTER (WHERE metric = 'APGR') > 0 ORDER BY id;
+
+\echo 'Published, two models, on all of MMLU and GSM8K (CPT50 / CPT80 / APGR)'
 SELECT * FROM (VALUES
     ('random', '50.1 / 79.9 / .500', '50.0 / 80.1 / .497'),
     ('RouteLLM, best of four with arena data only', '45.0 / 76.9 / .524',
      '53.6 / 82.1 / .475'),
     ('RouteLLM, best with added labels (1,500 of MMLU, 120,000 of a judge)',
      '35.4 / 71.6 / .603', '33.6 / 63.3 / .622')) anchor(router, "MMLU", "GSM8K");
+
+\echo 'Many models, likewise; saved = % of the best single model''s cost at 95 or 99 % of its quality'
+SELECT name AS protocol, draws,
+       max(cell) FILTER (WHERE metric = 'quality') AS quality,
+       max(cell) FILTER (WHERE metric = 'AIQ') AS "AIQ",
+       max(cell) FILTER (WHERE metric = 'saved 95') AS "saved at 95",
+       max(cell) FILTER (WHERE metric = 'saved 99') AS "saved at 99"
+  FROM cell_text GROUP BY id, name, draws
+HAVING count(*) FILTER (WHERE metric = 'AIQ') > 0 ORDER BY id;
+
+\echo 'What there is without a router, on the same folds'
+SELECT replace(name, ' all', '') AS dataset,
+       max(cell) FILTER (WHERE metric = 'best single') AS "best single",
+       max(cell) FILTER (WHERE metric = 'AIQ singles') AS "AIQ of singles",
+       max(cell) FILTER (WHERE metric = 'AIQ oracle') AS "AIQ of the oracle",
+       max(cell) FILTER (WHERE metric = 'singles saved 95') AS "singles save at 95",
+       max(cell) FILTER (WHERE metric = 'singles saved 99') AS "singles save at 99"
+  FROM cell_text WHERE name LIKE '% all' GROUP BY id, name
+HAVING count(*) FILTER (WHERE metric = 'AIQ') > 0 ORDER BY id;
 
 -- Each test prompt once, mean over the draws: the score of the model chosen less
 -- that of the best single model in hindsight; picked = most expected quality, routed = route().

@@ -114,8 +114,8 @@ measure_training()
 	make_prompts long "$(printf '%s\n' $TRAININGS | sort -n | tail -n 1 |
 		cut -d x -f 1)" 500
 	sql -c "ANALYZE"
-	echo "| prompts x models | rows | s | peak MB | of that private | prompts used | artifact bytes |"
-	echo "|---|---|---|---|---|---|---|"
+	echo "| prompts x models | rows | s | s of processor | peak MB | of that private | prompts used | artifact bytes |"
+	echo "|---|---|---|---|---|---|---|---|"
 	for size in $TRAININGS
 	do
 		sql -v prompts="${size%x*}" -v models="${size#*x}" \

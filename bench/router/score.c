@@ -118,6 +118,7 @@ score_many(const char *label)
 	print_metric(label, "saved 95", got.saved_at_95);
 	print_metric(label, "saved 99", got.saved_at_99);
 	print_metric(label, "singles saved 95", got.single_saved_at_95);
+	print_metric(label, "singles saved 99", got.single_saved_at_99);
 }
 
 static void

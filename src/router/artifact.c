@@ -47,6 +47,7 @@ typedef struct Reading
 	uint32		histogram[256]; /* words by idf byte */
 	double		trust;
 	double		spread;			/* posterior variance / prior variance */
+	double		difficulty;		/* slope x hardness */
 	float		outputs[MR_OUTPUTS(MR_EVALS_MODELS_MAX)];
 } Reading;
 
@@ -61,9 +62,9 @@ static void sum_part(const Part *part, int noutputs, int32 *sums);
 static void scale_outputs(Reading *reading);
 static void judge_words(Reading *reading);
 static void ask_neighbours(Reading *reading);
-static int	measure_distances(const Reading *reading, int32 *distance);
-static void fill_learned(const Reading *reading, const MrFeatures *features,
-						 int model, MrLearned *learned);
+static int	measure_distances(const Reading *reading, uint8 *classes);
+static void fill_learned(const Reading *reading, int model,
+						 MrLearned *learned);
 
 static inline const MrArtifactModel *
 models_of(const MrArtifact *artifact)
@@ -200,10 +201,13 @@ mr_artifact_predict(const MrArtifact *artifact, const MrFeatures *features,
 	reading.artifact = artifact;
 	read_outputs(&reading, features);
 	judge_words(&reading);
+	reading.difficulty = mr_hardness(features) *
+		Max(artifact->beta * artifact->beta_weight,
+			MR_UNTRUSTED_BETA * (1 - reading.trust));
 	if (artifact->nneighbours > 0)
 		ask_neighbours(&reading);
 	for (int i = 0; i < artifact->nmodels; i++)
-		fill_learned(&reading, features, i, &learned[i]);
+		fill_learned(&reading, i, &learned[i]);
 }
 
 /* The ridge's outputs for the prompt, and the histogram of its words. */
@@ -414,16 +418,16 @@ ask_neighbours(Reading *reading)
 {
 	const MrArtifact *artifact = reading->artifact;
 	int			nmodels = artifact->nmodels;
-	static int32 distance[MR_NEIGHBOUR_ROWS_MAX];
+	static uint8 classes[MR_NEIGHBOUR_ROWS_MAX];
 	int32		outcome[MR_NEIGHBOUR_MODELS_MAX] = {0};
-	int			limit = measure_distances(reading, distance);
+	int			limit = measure_distances(reading, classes);
 	int			kept = 0;
 
 	for (int i = 0; i < artifact->nneighbours; i++)
 	{
 		const int8 *row = neighbour_of(artifact, i) + nmodels;
 
-		if (distance_class(distance[i]) > limit)
+		if (classes[i] > limit)
 			continue;
 		for (int m = 0; m < nmodels; m++)
 			outcome[m] += row[m];
@@ -435,50 +439,83 @@ ask_neighbours(Reading *reading)
 			 - reading->outputs[m]);
 }
 
-/* The class of distance that holds enough neighbours. */
-static int
-measure_distances(const Reading *reading, int32 *distance)
+/* Where the prompt is among the neighbours; used is -1 for each model, or 0. */
+typedef struct Place
+{
+	int16		at[MR_NEIGHBOUR_MODELS_MAX];
+	int16		used[MR_NEIGHBOUR_MODELS_MAX];
+} Place;
+
+static void
+fill_place(const Reading *reading, Place *place)
 {
 	const MrArtifact *artifact = reading->artifact;
-	int			nmodels = artifact->nmodels;
-	int			count = artifact->nneighbours;
-	int32		place[MR_NEIGHBOUR_MODELS_MAX];
-	int			within[DISTANCE_CLASSES] = {0};
-	int			limit = 0;
-	int			kept = 0;
 
-	for (int m = 0; m < nmodels; m++)
-		place[m] = (int32) rint(Min(Max(reading->outputs[m] /
-										artifact->place_scale, -127), 127));
-	for (int i = 0; i < count; i++)
+	memset(place, 0, sizeof(Place));
+	for (int m = 0; m < artifact->nmodels; m++)
+	{
+		place->at[m] = (int16) rint(Min(Max(reading->outputs[m] /
+											artifact->place_scale, -127),
+										127));
+		place->used[m] = -1;
+	}
+}
+
+/* Inlined for constant widths, at least nmodels and at most twice that. */
+static pg_attribute_always_inline void
+classify_rows(const MrArtifact *artifact, const Place *place, int width,
+			  uint8 *classes)
+{
+	for (int i = 0; i < artifact->nneighbours; i++)
 	{
 		const int8 *row = neighbour_of(artifact, i);
 		int32		sum = 0;
 
-		for (int m = 0; m < nmodels; m++)
-			sum += (place[m] - row[m]) * (place[m] - row[m]);
-		distance[i] = sum;
-		within[distance_class(sum)]++;
+		for (int m = 0; m < width; m++)
+		{
+			int16		step = (place->at[m] - row[m]) & place->used[m];
+
+			sum += step * step;
+		}
+		classes[i] = distance_class(sum);
 	}
+}
+
+/* The class of distance that holds enough neighbours. */
+static int
+measure_distances(const Reading *reading, uint8 *classes)
+{
+	const MrArtifact *artifact = reading->artifact;
+	int			count = artifact->nneighbours;
+	int			within[DISTANCE_CLASSES] = {0};
+	int			limit = 0;
+	int			kept = 0;
+	Place		place;
+
+	fill_place(reading, &place);
+	if (artifact->nmodels >= MR_NEIGHBOUR_MODELS_MAX / 2)
+		classify_rows(artifact, &place, MR_NEIGHBOUR_MODELS_MAX, classes);
+	else if (artifact->nmodels >= MR_NEIGHBOUR_MODELS_MAX / 4)
+		classify_rows(artifact, &place, MR_NEIGHBOUR_MODELS_MAX / 2, classes);
+	else
+		classify_rows(artifact, &place, artifact->nmodels, classes);
+	for (int i = 0; i < count; i++)
+		within[classes[i]]++;
 	while (kept + within[limit] < Min(MR_NEIGHBOURS, count))
 		kept += within[limit++];
 	return limit;
 }
 
 static void
-fill_learned(const Reading *reading, const MrFeatures *features, int model,
-			 MrLearned *learned)
+fill_learned(const Reading *reading, int model, MrLearned *learned)
 {
 	const MrArtifact *artifact = reading->artifact;
 	const MrArtifactModel *known = &models_of(artifact)[model];
 	const float *outputs = reading->outputs;
 	double		length = outputs[MR_OUTPUT_LENGTH(artifact->nmodels)];
-	double		difficulty = mr_hardness(features)
-		* Max(artifact->beta * artifact->beta_weight,
-			  MR_UNTRUSTED_BETA * (1 - reading->trust));
 	double		around = reading->trust
 		* (outputs[MR_OUTPUT_COMMON(artifact->nmodels)] + outputs[model])
-		+ difficulty * known->advantage;
+		+ reading->difficulty * known->advantage;
 
 	learned->quality = Min(Max(known->mean + artifact->slope * around, 0), 1);
 	learned->mean = known->mean;
