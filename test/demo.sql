@@ -65,3 +65,18 @@ BEGIN;
 SELECT modelroute.complete('Write a birthday card', 'small', '{"tag": "rolled back"}');
 ROLLBACK;
 SELECT tag, status, round(cost, 6) AS usd FROM modelroute.audit WHERE tag = 'rolled back';
+
+-- Learn from scores of your own which model is good at what, and use it.
+CREATE TABLE eval AS
+SELECT kind || ' no. ' || n AS prompt, model,
+	(model = 'large' OR kind <> 'Prove the theorem')::int AS score
+FROM generate_series(1, 60) n,
+	unnest(ARRAY['Prove the theorem', 'Translate the sentence', 'Classify the ticket']) kind,
+	unnest(ARRAY['large', 'small']) model;
+
+SELECT name, version, prompts, models
+FROM modelroute.train_router('mine', 'SELECT prompt, model, score FROM eval');
+
+SELECT prompt, model, round(quality::numeric, 2) AS quality, round(cost, 6) AS cost, reason
+FROM unnest(ARRAY['Prove the theorem no. 99', 'Translate the sentence no. 99']) prompt,
+	modelroute.route(prompt, 'quality=0.8,cost=0.2', '{"router": "mine"}');

@@ -324,6 +324,50 @@ COMMENT ON COLUMN modelroute.benchmark.as_of IS
 COMMENT ON COLUMN modelroute.benchmark.shipped IS
 	'true: as the extension ships it; any edit makes it false, and dumps hold only such rows';
 
+-- Item response theory with one parameter (Rasch): logit(score) = ability -
+-- difficulty of the benchmark.  Models with a prior place each benchmark on the
+-- priors' scale.
+CREATE VIEW modelroute.benchmark_prior WITH (security_invoker = true) AS
+WITH result AS (
+	SELECT model, benchmark, category, pg_catalog.avg(pg_catalog.ln(s / (1 - s))) AS logit
+	FROM (SELECT model, benchmark, category,
+				 LEAST(GREATEST(score, 0.01), 0.99) AS s
+		  FROM modelroute.benchmark WHERE score IS NOT NULL) clipped
+	GROUP BY model, benchmark, category
+), known AS (
+	SELECT model, category, pg_catalog.ln(q / (1 - q)) AS logit
+	FROM (SELECT model, category, LEAST(GREATEST(quality, 0.01), 0.99) AS q
+		  FROM modelroute.category_prior) clipped
+), placed AS (
+	SELECT benchmark, category,
+		pg_catalog.avg(known.logit - result.logit) AS difficulty,
+		COALESCE(pg_catalog.var_samp(known.logit - result.logit), 0.25) AS variance
+	FROM result JOIN known USING (model, category)
+	GROUP BY benchmark, category
+)
+SELECT model, category,
+	1 / (1 + pg_catalog.exp(-pg_catalog.avg(logit + difficulty))) AS quality,
+	GREATEST(pg_catalog.sqrt(pg_catalog.avg(variance) / pg_catalog.count(*)), 0.2)
+		AS stderr_logit,
+	pg_catalog.count(*) AS benchmarks
+FROM result JOIN placed USING (benchmark, category)
+WHERE NOT EXISTS (SELECT FROM modelroute.category_prior p
+				  WHERE p.model = result.model)
+GROUP BY model, category;
+
+COMMENT ON VIEW modelroute.benchmark_prior IS
+	'What published scores let expect of models that have no row in category_prior: logit(quality) = mean over benchmarks of logit(score) + difficulty, the difficulty of a benchmark from the models that have both (Rasch model). Used as their prior';
+COMMENT ON COLUMN modelroute.benchmark_prior.model IS
+	'the model';
+COMMENT ON COLUMN modelroute.benchmark_prior.category IS
+	'kind of prompt';
+COMMENT ON COLUMN modelroute.benchmark_prior.quality IS
+	'0 to 1, on the scale of category_prior';
+COMMENT ON COLUMN modelroute.benchmark_prior.stderr_logit IS
+	'standard error of quality on the logit scale, by how well other models fit the benchmarks; at least 0.2';
+COMMENT ON COLUMN modelroute.benchmark_prior.benchmarks IS
+	'how many benchmarks it rests on';
+
 -- ----------
 -- Who may use what, and with which secret
 -- ----------

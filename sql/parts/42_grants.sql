@@ -24,6 +24,7 @@ AS $$
 	('use', 'table', 'price', 'SELECT'),
 	('use', 'table', 'category_prior', 'SELECT'),
 	('use', 'table', 'benchmark', 'SELECT'),
+	('use', 'table', 'benchmark_prior', 'SELECT'),
 	('use', 'table', 'router', 'SELECT'),
 	('use', 'table', 'router_list', 'SELECT'),
 	('use', 'function', 'route', 'EXECUTE'),

@@ -13,7 +13,7 @@ DO $$
 DECLARE
 	relation text;
 BEGIN
-	FOREACH relation IN ARRAY '{provider,model,endpoint,price,category_prior,credential,model_grant,preset,router}'::text[]
+	FOREACH relation IN ARRAY '{provider,model,endpoint,price,category_prior,benchmark,credential,model_grant,preset,router}'::text[]
 	LOOP
 		EXECUTE format('CREATE TRIGGER announce_change
 			AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON modelroute.%I

@@ -37,7 +37,7 @@
 /* The tables whose change makes a reading stale. */
 static const char *const table_names[] = {
 	"provider", "model", "endpoint", "price", "category_prior",
-	"credential", "model_grant", "preset"
+	"benchmark", "credential", "model_grant", "preset"
 };
 
 static Oid	table_oids[lengthof(table_names)];
@@ -85,8 +85,12 @@ static const char endpoint_query[] =
 	"ORDER BY e.model COLLATE \"C\", e.provider COLLATE \"C\"";
 
 static const char prior_query[] =
-	"SELECT model, category, quality, stderr_logit "
-	"FROM modelroute.category_prior ORDER BY model COLLATE \"C\", category";
+	"SELECT model, category, quality, stderr_logit FROM ("
+	" SELECT model, category, quality, stderr_logit"
+	"  FROM modelroute.category_prior"
+	" UNION ALL SELECT model, category, quality, stderr_logit"
+	"  FROM modelroute.benchmark_prior) prior "
+	"ORDER BY model COLLATE \"C\", category";
 
 static const char credential_query[] =
 	"SELECT provider, role::oid, source ? 'file',"

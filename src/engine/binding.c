@@ -20,7 +20,7 @@
 
 static const MrBinding default_binding = {
 	.name = MR_ROUTER_DEFAULT,
-	.basis = {.margin = NAN}
+	.basis = {.margin = NAN, .trusted = true}
 };
 
 static MrBinding bound;
@@ -158,6 +158,7 @@ tie_priors(MrBinding *binding, const MrCatalog *catalog)
 		count++;
 	}
 	basis->margin = mr_artifact_margin(binding->artifact);
+	basis->trusted = mr_artifact_trusted(binding->artifact);
 	basis->prior_shift = count > 0 ? sum / count : 0;
 	basis->prior_stderr = count < 2 ? UNTIED_STDERR
 		: Max(sqrt(Max(square / count - basis->prior_shift *

@@ -187,6 +187,12 @@ mr_artifact_margin(const MrArtifact *artifact)
 	return artifact->margin;
 }
 
+bool
+mr_artifact_trusted(const MrArtifact *artifact)
+{
+	return artifact->trusted != 0;
+}
+
 /* ----------
  * Predictions
  * ----------

@@ -44,6 +44,12 @@ extern double mr_artifact_mean(const MrArtifact *artifact, int model);
  */
 extern double mr_artifact_margin(const MrArtifact *artifact);
 
+/*
+ * Whether differences of two models' expectations, beyond those of their
+ * means, held on held-out prompts.
+ */
+extern bool mr_artifact_trusted(const MrArtifact *artifact);
+
 /* Fills learned[model] for each model of the artifact. */
 extern void mr_artifact_predict(const MrArtifact *artifact,
 								const MrFeatures *features,

@@ -12,6 +12,9 @@ static void prefer_single(const MrRequest *request, const MrBasis *basis,
 						  MrCandidate *candidates, int count);
 static int	find_single(const MrObjective *objective,
 						const MrCandidate *candidates, int count);
+static double sure_gain(const MrObjective *objective, const MrBasis *basis,
+						const MrCandidate *candidate,
+						const MrCandidate *single);
 static double error_of(const MrBasis *basis, const MrCandidate *a,
 					   const MrCandidate *b);
 static void prefer_pair(const MrRequest *request, MrCandidate *candidates,
@@ -71,6 +74,9 @@ mr_front_reason(const MrRequest *request, const MrCandidate *candidates)
 	if (candidates[0].front == MR_FRONT_SINGLE)
 		return psprintf("best single model: the gain of %s is within its error",
 						other);
+	if (candidates[0].front == MR_FRONT_SURE)
+		return psprintf("best as far as sure: the gain of %s over the best single model is within its error",
+						other);
 	if (candidates[0].front == MR_FRONT_STRONG)
 		return psprintf("strong: %.3f against %s reaches the threshold %g",
 						strong_score(&candidates[0], &candidates[1]), other,
@@ -86,9 +92,9 @@ mr_front_reason(const MrRequest *request, const MrCandidate *candidates)
  */
 
 /*
- * I8: the first candidate stays only when its utility exceeds that of the best
- * single model by more than the error of their qualities' difference.  Where
- * the order is not by utility alone, it stands.
+ * I8: the candidate with the highest utility when of another's difference in
+ * quality from the best single model only that counts which can be relied on.
+ * Where the order is not by utility alone, it stands.
  */
 static void
 prefer_single(const MrRequest *request, const MrBasis *basis,
@@ -96,18 +102,28 @@ prefer_single(const MrRequest *request, const MrBasis *basis,
 {
 	const MrObjective *objective = &request->objective;
 	int			single;
+	int			best;
+	double		best_gain = 0;
 
 	if (objective->floor || objective->quality <= 0 ||
 		request->provider.sort != NULL || request->provider.order != NULL)
 		return;
-	single = find_single(objective, candidates, count);
-	if (strcmp(candidates[single].endpoint->model,
-			   candidates[0].endpoint->model) == 0)
-		return;
-	if (candidates[0].utility - candidates[single].utility <=
-		objective->quality * error_of(basis, &candidates[0],
-									  &candidates[single]))
-		mr_front_move(candidates, single, MR_FRONT_SINGLE);
+	best = single = find_single(objective, candidates, count);
+	for (int i = 0; i < count; i++)
+	{
+		double		gain = sure_gain(objective, basis, &candidates[i],
+									 &candidates[single]);
+
+		if (gain > best_gain)
+		{
+			best_gain = gain;
+			best = i;
+		}
+	}
+	if (strcmp(candidates[best].endpoint->model,
+			   candidates[0].endpoint->model) != 0)
+		mr_front_move(candidates, best,
+					  best == single ? MR_FRONT_SINGLE : MR_FRONT_SURE);
 }
 
 /* The best by utility if every prompt were a typical one in quality. */
@@ -134,15 +150,37 @@ find_single(const MrObjective *objective, const MrCandidate *candidates,
 	return single;
 }
 
+/*
+ * The utility that a candidate gains over the best single model for sure: more
+ * quality counts as far as it exceeds the error; less counts as expected where
+ * the router is trusted, else as over all prompts.
+ */
+static double
+sure_gain(const MrObjective *objective, const MrBasis *basis,
+		  const MrCandidate *candidate, const MrCandidate *single)
+{
+	double		quality = mr_effective_quality(candidate)
+		- mr_effective_quality(single);
+
+	if (quality > 0)
+		quality = Max(quality - error_of(basis, candidate, single), 0);
+	if (!basis->trusted)
+		quality = Min(quality, mr_known_quality(candidate->typical_quality)
+					  - mr_known_quality(single->typical_quality));
+	return objective->quality * quality
+		+ candidate->cost_term - single->cost_term
+		+ candidate->latency_term - single->latency_term;
+}
+
 static double
 error_of(const MrBasis *basis, const MrCandidate *a, const MrCandidate *b)
 {
 	if (!isnan(basis->margin))
 		return basis->margin;
-	return hypot(isnan(a->quality_stderr) ? MR_UNKNOWN_STDERR
-				 : a->quality_stderr,
-				 isnan(b->quality_stderr) ? MR_UNKNOWN_STDERR
-				 : b->quality_stderr);
+	return hypot(isnan(a->stated_stderr) ? MR_UNKNOWN_STDERR
+				 : a->stated_stderr,
+				 isnan(b->stated_stderr) ? MR_UNKNOWN_STDERR
+				 : b->stated_stderr);
 }
 
 /* ----------

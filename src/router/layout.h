@@ -75,7 +75,7 @@ struct MrArtifact
 	uint32		names;			/* offset of the names */
 	uint32		rows;			/* offset of the buckets' rows */
 	uint32		neighbours;		/* offset of int8 [n][2][nmodels] */
-	uint32		reserved;
+	uint32		trusted;		/* 1: differences beyond the means hold */
 };
 
 /* Outputs in order: the models', then these two. */

@@ -94,6 +94,7 @@ fill_head(MrArtifact *artifact, const MrFit *fit, const MrRows *rows,
 	artifact->prompts = rows->nrows;
 	artifact->slope = validation->slope;
 	artifact->margin = validation->margin;
+	artifact->trusted = validation->trusted;
 	artifact->lambda = validation->lambda;
 	artifact->beta = fit->beta;
 	artifact->beta_weight = fit->beta_weight;

@@ -34,6 +34,8 @@ mr_pack_report(const MrFit *fit, const MrRows *rows,
 	append_number(&out, "lambda", validation->lambda);
 	append_number(&out, "slope", validation->slope);
 	append_number(&out, "margin", validation->margin);
+	appendStringInfo(&out, ",\"trusted\":%s",
+					 validation->trusted ? "true" : "false");
 	append_number(&out, "neighbour_share", validation->neighbour_share);
 	append_number(&out, "difficulty_slope", fit->beta);
 	append_held_out(&out, rows, validation);

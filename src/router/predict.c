@@ -138,6 +138,7 @@ predict_quality(const MrPrediction *prediction, MrCandidate *candidate)
 	{
 		candidate->quality = candidate->learned->quality;
 		candidate->quality_stderr = candidate->learned->quality_stderr;
+		candidate->stated_stderr = candidate->learned->quality_stderr;
 		candidate->typical_quality = candidate->learned->mean;
 		return;
 	}
@@ -166,12 +167,14 @@ predict_ability(const MrPrediction *prediction, MrCandidate *candidate)
 	double		base = endpoint->quality[MR_CATEGORY_DEFAULT];
 	double		ability = 0;
 	double		stderr_sum = 0;
+	double		stated_sum = 0;
 
 	for (int i = 0; isnan(base) && i < MR_CATEGORIES; i++)
 		base = endpoint->quality[i];
 	candidate->typical_quality = base;
 	candidate->quality = base;
 	candidate->quality_stderr = base;
+	candidate->stated_stderr = base;
 	if (isnan(base))
 		return;
 	for (int i = 0; i < prediction->ncategories; i++)
@@ -182,13 +185,15 @@ predict_ability(const MrPrediction *prediction, MrCandidate *candidate)
 
 		if (isnan(q))
 			q = base;
-		if (isnan(se))
-			se = DEFAULT_STDERR_LOGIT;
 		ability += prediction->probability[i] * (q - base);
-		stderr_sum += prediction->probability[i] * q * (1 - q) * se;
+		stderr_sum += prediction->probability[i] * q * (1 - q)
+			* (isnan(se) ? DEFAULT_STDERR_LOGIT : se);
+		stated_sum += prediction->probability[i] * q * (1 - q)
+			* (isnan(se) ? 0 : se);
 	}
 	candidate->quality += ability;
 	candidate->quality_stderr = stderr_sum;
+	candidate->stated_stderr = stated_sum;
 }
 
 static inline double

@@ -69,7 +69,9 @@ typedef struct MrBasis
 {
 	double		margin;			/* quality that another model must gain over
 								 * the best single one; NaN = as much as the
-								 * standard errors of both */
+								 * stated standard errors of both */
+	bool		trusted;		/* a model that is expected to lose less
+								 * quality than it usually does, does so */
 	double		prior_shift;	/* added to the prior of a model that the
 								 * router has not seen */
 	double		prior_stderr;	/* of that */
@@ -80,6 +82,7 @@ typedef enum MrFront
 {
 	MR_FRONT_ORDER = 0,			/* it did */
 	MR_FRONT_SINGLE,			/* the best single model (I8) */
+	MR_FRONT_SURE,				/* what gains over it for sure */
 	MR_FRONT_STRONG,			/* of a pair with a threshold */
 	MR_FRONT_WEAK,
 	MR_FRONT_EXPLORED			/* by chance */
@@ -100,6 +103,7 @@ typedef struct MrCandidate
 	int			rank;			/* 1 = first choice; 0 = excluded */
 	double		quality;		/* expected, 0..1; NaN = unknown */
 	double		quality_stderr;
+	double		stated_stderr;	/* the same, where priors state theirs only */
 	double		typical_quality;	/* over all prompts; NaN = unknown */
 	int64		output_tokens;	/* expected */
 	int64		cost_picousd;	/* expected; MR_COST_UNKNOWN */

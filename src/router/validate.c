@@ -22,6 +22,7 @@
 #define NEIGHBOURS_HELP		0.98	/* of the squared error without them */
 #define NEIGHBOUR_SHARE		0.5
 #define MARGIN_STDERRS		0.5 /* a gain must be that far above 0 */
+#define TRUSTED_STDERRS		2.0 /* and what differences tell */
 
 static const double lambdas[MR_FIT_LAMBDAS_MAX] = {10, 20, 60};
 static const double margins[] = {0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12};
@@ -58,6 +59,7 @@ static void choose_lambda(Work *work);
 static void choose_neighbours(Work *work);
 static void calibrate(Work *work);
 static void choose_margin(Work *work);
+static void judge_differences(Work *work, const double *mean);
 static void tell_references(Work *work);
 
 /* Everything it fills is in CurrentMemoryContext. */
@@ -530,7 +532,43 @@ choose_margin(Work *work)
 	}
 	validation->router_quality = validation->single_quality
 		+ validation->gain;
+	judge_differences(work, mean);
 	pfree(mean);
+}
+
+/*
+ * Whether a model's distance from the best single one goes with what is
+ * expected of it, beyond the distance of their means: the sum over held-out
+ * prompts of the products of both, against its standard error.
+ */
+static void
+judge_differences(Work *work, const double *mean)
+{
+	MrValidation *validation = work->validation;
+	int			single = validation->best_single;
+	double		sum = 0;
+	double		square = 0;
+
+	for (int i = 0; i < validation->nrows; i++)
+	{
+		const MrEvalPrompt *prompt = mr_rows_prompt(&validation->rows, i);
+		const float *quality = work->held.quality
+			+ (size_t) i * work->held.nmodels;
+		double		base = score_of(prompt, single);
+		double		product = 0;
+
+		for (int j = 0; j < prompt->ncells && !isnan(base); j++)
+		{
+			int			m = prompt->cells[j].model;
+			double		typical = mean[m] - mean[single];
+
+			product += (quality[m] - quality[single] - typical)
+				* (prompt->cells[j].score - base - typical);
+		}
+		sum += product;
+		square += product * product;
+	}
+	validation->trusted = sum > TRUSTED_STDERRS * sqrt(square);
 }
 
 /* Random choice among the scored models, and the best of them. */

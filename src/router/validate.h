@@ -18,6 +18,7 @@ typedef struct MrValidation
 	double		lambda;
 	double		slope;			/* of scores on expectations */
 	double		margin;			/* HUGE_VAL: never leave the best single */
+	bool		trusted;		/* differences beyond the means hold */
 	double		neighbour_share;
 	double		noise;			/* variance of who is better, unexplained */
 	double	   *model_noise;	/* variance of score around the expectation */
