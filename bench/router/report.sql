@@ -3,6 +3,7 @@
 
 SET client_min_messages = warning;
 
+\pset footer off
 \pset null ''
 \pset format aligned
 \pset border 2
@@ -38,7 +39,7 @@ SELECT name AS protocol, draws,
   FROM cell_text GROUP BY id, name, draws
 HAVING count(*) FILTER (WHERE metric = 'APGR') > 0 ORDER BY id;
 
-\echo 'Published, two models, on all of MMLU and GSM8K (CPT50 / CPT80 / APGR)'
+\echo 'Published, two models, on test sets of their own (CPT50 / CPT80 / APGR)'
 SELECT * FROM (VALUES
     ('random', '50.1 / 79.9 / .500', '50.0 / 80.1 / .497'),
     ('RouteLLM, best of four with arena data only', '45.0 / 76.9 / .524',
