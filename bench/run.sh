@@ -6,7 +6,8 @@
 #
 # A benchmark runs in a copy of the checkout with PGHOST and the like leading
 # to the server, PG_CONFIG to its installation, and UPSTREAM_URL to the
-# simulated provider.  ONLY names the benchmarks to run.
+# simulated provider.  ONLY names the benchmarks to run.  ROUTING_DATA leads to
+# evals for bench/router.
 
 . "$(dirname "$0")/../test/lib.sh"
 
@@ -18,6 +19,9 @@ start_cluster server "shared_preload_libraries = modelroute" \
 	"modelroute.allowed_hosts = '127.0.0.1'" \
 	"shared_buffers = 512MB" "max_connections = 200" "fsync = on"
 start_upstream
+
+ROUTING_DATA=$(realpath -m "${ROUTING_DATA:-$TOP/../shared/routing}")
+export ROUTING_DATA
 
 cd "$TOP"
 failed=0

@@ -19,11 +19,26 @@
 
 #define DISTANCE_CLASSES 128
 
-/* The sums of one part of a prompt: words, surface signals, or task. */
+/* Outputs that are summed together: as many as a processor holds at once. */
+#define BLOCK_OUTPUTS		16
+#define HALF_BLOCK_OUTPUTS	8
+
+/* Rows are fetched into the cache so many words before they are read. */
+#define FETCH_AHEAD			12
+#define CACHE_LINE_BYTES	64
+
+/* A feature of the prompt that training met, too. */
+typedef struct Known
+{
+	const int8 *weights;		/* one for each output */
+	int16		idf;
+} Known;
+
+/* What is known of one part of a prompt: words, surface signals, or task. */
 typedef struct Part
 {
-	uint64		square;			/* of the idf bytes */
-	int32		sums[MR_OUTPUTS(MR_EVALS_MODELS_MAX)];
+	int			count;
+	Known		known[MR_FEATURE_WORDS_MAX];
 } Part;
 
 typedef struct Reading
@@ -32,20 +47,24 @@ typedef struct Reading
 	uint32		histogram[256]; /* words by idf byte */
 	double		trust;
 	double		spread;			/* posterior variance / prior variance */
+	double		difficulty;		/* slope x hardness */
 	float		outputs[MR_OUTPUTS(MR_EVALS_MODELS_MAX)];
 } Reading;
 
 static const char *find_problem(const MrArtifact *artifact, size_t length);
 static bool check_models(const MrArtifact *artifact);
 static void read_outputs(Reading *reading, const MrFeatures *features);
-static void add_row(const MrArtifact *artifact, uint32 bucket, Part *part);
+static void look_up_words(Reading *reading, const MrFeatures *features,
+						  Part *part);
+static int	look_up(const MrArtifact *artifact, uint32 bucket, Part *part);
 static void add_part(Reading *reading, const Part *part, double length);
+static void sum_part(const Part *part, int noutputs, int32 *sums);
 static void scale_outputs(Reading *reading);
 static void judge_words(Reading *reading);
 static void ask_neighbours(Reading *reading);
-static int	measure_distances(const Reading *reading, int32 *distance);
-static void fill_learned(const Reading *reading, const MrFeatures *features,
-						 int model, MrLearned *learned);
+static int	measure_distances(const Reading *reading, uint8 *classes);
+static void fill_learned(const Reading *reading, int model,
+						 MrLearned *learned);
 
 static inline const MrArtifactModel *
 models_of(const MrArtifact *artifact)
@@ -188,10 +207,13 @@ mr_artifact_predict(const MrArtifact *artifact, const MrFeatures *features,
 	reading.artifact = artifact;
 	read_outputs(&reading, features);
 	judge_words(&reading);
+	reading.difficulty = mr_hardness(features) *
+		Max(artifact->beta * artifact->beta_weight,
+			MR_UNTRUSTED_BETA * (1 - reading.trust));
 	if (artifact->nneighbours > 0)
 		ask_neighbours(&reading);
 	for (int i = 0; i < artifact->nmodels; i++)
-		fill_learned(&reading, features, i, &learned[i]);
+		fill_learned(&reading, i, &learned[i]);
 }
 
 /* The ridge's outputs for the prompt, and the histogram of its words. */
@@ -199,66 +221,139 @@ static void
 read_outputs(Reading *reading, const MrFeatures *features)
 {
 	const MrArtifact *artifact = reading->artifact;
-	const uint8 *rows = (const uint8 *) artifact + artifact->rows;
 	int			bits = artifact->word_bits;
-	size_t		sums = sizeof(int32) * MR_OUTPUTS(artifact->nmodels);
 	static Part part;
 
-	memset(reading->histogram, 0, sizeof(reading->histogram));
 	memset(reading->outputs, 0,
 		   sizeof(float) * MR_OUTPUTS(artifact->nmodels));
-	part.square = 0;
-	memset(part.sums, 0, sums);
-	for (int i = 0; i < features->nwords; i++)
-	{
-		uint32		bucket = mr_bucket_of_word(features->words[i], bits);
-
-		reading->histogram[rows[bucket * row_bytes(artifact)]]++;
-		add_row(artifact, bucket, &part);
-	}
+	look_up_words(reading, features, &part);
 	add_part(reading, &part, 1);
 
-	part.square = 0;
-	memset(part.sums, 0, sums);
+	part.count = 0;
 	for (int i = 0; i < features->nsurface; i++)
-		add_row(artifact, mr_bucket_of_surface(features->surface[i], bits),
+		look_up(artifact, mr_bucket_of_surface(features->surface[i], bits),
 				&part);
 	add_part(reading, &part, MR_SURFACE_LENGTH);
 
 	if (features->task != 0)
 	{
-		part.square = 0;
-		memset(part.sums, 0, sums);
-		add_row(artifact, mr_bucket_of_task(features->task, bits), &part);
+		part.count = 0;
+		look_up(artifact, mr_bucket_of_task(features->task, bits), &part);
 		add_part(reading, &part, MR_TASK_LENGTH);
 	}
 	scale_outputs(reading);
 }
 
-static void
-add_row(const MrArtifact *artifact, uint32 bucket, Part *part)
+static inline const int8 *
+row_of(const MrArtifact *artifact, uint32 bucket)
 {
-	const int8 *row = (const int8 *) artifact + artifact->rows
+	return (const int8 *) artifact + artifact->rows
 		+ bucket * row_bytes(artifact);
-	int32		idf = (uint8) *row++;
-	int			count = MR_OUTPUTS(artifact->nmodels);
+}
 
-	if (idf == 0)
-		return;
-	part->square += idf * idf;
-	for (int k = 0; k < count; k++)
-		part->sums[k] += idf * row[k];
+static inline void
+fetch_row(const MrArtifact *artifact, uint32 bucket)
+{
+	const int8 *row = row_of(artifact, bucket);
+
+	for (size_t at = 0; at < row_bytes(artifact); at += CACHE_LINE_BYTES)
+		__builtin_prefetch(row + at);
+}
+
+static void
+look_up_words(Reading *reading, const MrFeatures *features, Part *part)
+{
+	const MrArtifact *artifact = reading->artifact;
+	int			bits = artifact->word_bits;
+	const uint32 *words = features->words;
+	int			nwords = features->nwords;
+
+	memset(reading->histogram, 0, sizeof(reading->histogram));
+	part->count = 0;
+	for (int i = 0; i < Min(nwords, FETCH_AHEAD); i++)
+		fetch_row(artifact, mr_bucket_of_word(words[i], bits));
+	for (int i = 0; i < nwords; i++)
+	{
+		if (i + FETCH_AHEAD < nwords)
+			fetch_row(artifact,
+					  mr_bucket_of_word(words[i + FETCH_AHEAD], bits));
+		reading->histogram[look_up(artifact,
+								   mr_bucket_of_word(words[i], bits),
+								   part)]++;
+	}
+}
+
+/* Returns the idf byte; 0 = training has not met the feature. */
+static inline int
+look_up(const MrArtifact *artifact, uint32 bucket, Part *part)
+{
+	const int8 *row = row_of(artifact, bucket);
+	int			idf = (uint8) row[0];
+
+	part->known[part->count] = (Known)
+	{
+		row + 1, idf
+	};
+	part->count += idf > 0;
+	return idf;
 }
 
 static void
 add_part(Reading *reading, const Part *part, double length)
 {
 	int			count = MR_OUTPUTS(reading->artifact->nmodels);
-	float		factor = part->square == 0 ? 0
-		: (float) (length / sqrt((double) part->square));
+	static int32 sums[MR_OUTPUTS(MR_EVALS_MODELS_MAX)];
+	uint64		square = 0;
+	float		factor;
 
+	for (int i = 0; i < part->count; i++)
+		square += part->known[i].idf * part->known[i].idf;
+	if (square == 0)
+		return;
+	sum_part(part, count, sums);
+	factor = (float) (length / sqrt((double) square));
 	for (int k = 0; k < count; k++)
-		reading->outputs[k] += factor * part->sums[k];
+		reading->outputs[k] += factor * sums[k];
+}
+
+/*
+ * A few outputs of all features, so that the sums stay in registers; a product
+ * fits into 16 bits.  Inlined for constant widths.
+ */
+static pg_attribute_always_inline void
+sum_block(const Part *part, int first, int width, int32 *sums)
+{
+	int32		block[BLOCK_OUTPUTS] = {0};
+
+	for (int i = 0; i < part->count; i++)
+	{
+		const int8 *weights = part->known[i].weights + first;
+		int16		idf = part->known[i].idf;
+
+		for (int k = 0; k < width; k++)
+			block[k] += (int16) (idf * weights[k]);
+	}
+	memcpy(sums + first, block, sizeof(int32) * width);
+}
+
+/* The last block overlaps the one before: it must not leave the row. */
+static void
+sum_part(const Part *part, int noutputs, int32 *sums)
+{
+	if (noutputs >= BLOCK_OUTPUTS)
+	{
+		for (int at = 0; at < noutputs; at += BLOCK_OUTPUTS)
+			sum_block(part, Min(at, noutputs - BLOCK_OUTPUTS),
+					  BLOCK_OUTPUTS, sums);
+	}
+	else if (noutputs >= HALF_BLOCK_OUTPUTS)
+	{
+		sum_block(part, 0, HALF_BLOCK_OUTPUTS, sums);
+		sum_block(part, noutputs - HALF_BLOCK_OUTPUTS, HALF_BLOCK_OUTPUTS,
+				  sums);
+	}
+	else
+		sum_block(part, 0, noutputs, sums);
 }
 
 static void
@@ -298,12 +393,13 @@ judge_words(Reading *reading)
 	for (int byte = 1; byte < 256 && square > 0; byte++)
 	{
 		double		value = byte * byte / square;
-		double		rows = (artifact->prompts + 1)
-			* exp(1 - byte * MR_IDF_UNIT);
+		double		rows;
 
-		if (reading->histogram[byte] > 0)
-			reading->spread += reading->histogram[byte] * value
-				/ (1 + rows * value / artifact->lambda);
+		if (reading->histogram[byte] == 0)
+			continue;
+		rows = (artifact->prompts + 1) * exp(1 - byte * MR_IDF_UNIT);
+		reading->spread += reading->histogram[byte] * value
+			/ (1 + rows * value / artifact->lambda);
 	}
 }
 
@@ -328,16 +424,16 @@ ask_neighbours(Reading *reading)
 {
 	const MrArtifact *artifact = reading->artifact;
 	int			nmodels = artifact->nmodels;
-	static int32 distance[MR_NEIGHBOUR_ROWS_MAX];
+	static uint8 classes[MR_NEIGHBOUR_ROWS_MAX];
 	int32		outcome[MR_NEIGHBOUR_MODELS_MAX] = {0};
-	int			limit = measure_distances(reading, distance);
+	int			limit = measure_distances(reading, classes);
 	int			kept = 0;
 
 	for (int i = 0; i < artifact->nneighbours; i++)
 	{
 		const int8 *row = neighbour_of(artifact, i) + nmodels;
 
-		if (distance_class(distance[i]) > limit)
+		if (classes[i] > limit)
 			continue;
 		for (int m = 0; m < nmodels; m++)
 			outcome[m] += row[m];
@@ -349,50 +445,83 @@ ask_neighbours(Reading *reading)
 			 - reading->outputs[m]);
 }
 
-/* The class of distance that holds enough neighbours. */
-static int
-measure_distances(const Reading *reading, int32 *distance)
+/* Where the prompt is among the neighbours; used is -1 for each model, or 0. */
+typedef struct Place
+{
+	int16		at[MR_NEIGHBOUR_MODELS_MAX];
+	int16		used[MR_NEIGHBOUR_MODELS_MAX];
+} Place;
+
+static void
+fill_place(const Reading *reading, Place *place)
 {
 	const MrArtifact *artifact = reading->artifact;
-	int			nmodels = artifact->nmodels;
-	int			count = artifact->nneighbours;
-	int32		place[MR_NEIGHBOUR_MODELS_MAX];
-	int			within[DISTANCE_CLASSES] = {0};
-	int			limit = 0;
-	int			kept = 0;
 
-	for (int m = 0; m < nmodels; m++)
-		place[m] = (int32) rint(Min(Max(reading->outputs[m] /
-										artifact->place_scale, -127), 127));
-	for (int i = 0; i < count; i++)
+	memset(place, 0, sizeof(Place));
+	for (int m = 0; m < artifact->nmodels; m++)
+	{
+		place->at[m] = (int16) rint(Min(Max(reading->outputs[m] /
+											artifact->place_scale, -127),
+										127));
+		place->used[m] = -1;
+	}
+}
+
+/* Inlined for constant widths, at least nmodels and at most twice that. */
+static pg_attribute_always_inline void
+classify_rows(const MrArtifact *artifact, const Place *place, int width,
+			  uint8 *classes)
+{
+	for (int i = 0; i < artifact->nneighbours; i++)
 	{
 		const int8 *row = neighbour_of(artifact, i);
 		int32		sum = 0;
 
-		for (int m = 0; m < nmodels; m++)
-			sum += (place[m] - row[m]) * (place[m] - row[m]);
-		distance[i] = sum;
-		within[distance_class(sum)]++;
+		for (int m = 0; m < width; m++)
+		{
+			int16		step = (place->at[m] - row[m]) & place->used[m];
+
+			sum += step * step;
+		}
+		classes[i] = distance_class(sum);
 	}
+}
+
+/* The class of distance that holds enough neighbours. */
+static int
+measure_distances(const Reading *reading, uint8 *classes)
+{
+	const MrArtifact *artifact = reading->artifact;
+	int			count = artifact->nneighbours;
+	int			within[DISTANCE_CLASSES] = {0};
+	int			limit = 0;
+	int			kept = 0;
+	Place		place;
+
+	fill_place(reading, &place);
+	if (artifact->nmodels >= MR_NEIGHBOUR_MODELS_MAX / 2)
+		classify_rows(artifact, &place, MR_NEIGHBOUR_MODELS_MAX, classes);
+	else if (artifact->nmodels >= MR_NEIGHBOUR_MODELS_MAX / 4)
+		classify_rows(artifact, &place, MR_NEIGHBOUR_MODELS_MAX / 2, classes);
+	else
+		classify_rows(artifact, &place, artifact->nmodels, classes);
+	for (int i = 0; i < count; i++)
+		within[classes[i]]++;
 	while (kept + within[limit] < Min(MR_NEIGHBOURS, count))
 		kept += within[limit++];
 	return limit;
 }
 
 static void
-fill_learned(const Reading *reading, const MrFeatures *features, int model,
-			 MrLearned *learned)
+fill_learned(const Reading *reading, int model, MrLearned *learned)
 {
 	const MrArtifact *artifact = reading->artifact;
 	const MrArtifactModel *known = &models_of(artifact)[model];
 	const float *outputs = reading->outputs;
 	double		length = outputs[MR_OUTPUT_LENGTH(artifact->nmodels)];
-	double		difficulty = mr_hardness(features)
-		* Max(artifact->beta * artifact->beta_weight,
-			  MR_UNTRUSTED_BETA * (1 - reading->trust));
 	double		around = reading->trust
 		* (outputs[MR_OUTPUT_COMMON(artifact->nmodels)] + outputs[model])
-		+ difficulty * known->advantage;
+		+ reading->difficulty * known->advantage;
 
 	learned->quality = Min(Max(known->mean + artifact->slope * around, 0), 1);
 	learned->mean = known->mean;
