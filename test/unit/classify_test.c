@@ -443,7 +443,6 @@ expected_tokens(const MrRequest *request)
 	MrPromptFeatures features = read_request(request);
 	MrBasis		basis = {0};
 	MrPrediction prediction;
-	MrBasis		basis = {0};
 
 	mr_prediction_init(&prediction, request, &features, &basis);
 	return prediction.output_tokens;
