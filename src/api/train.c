@@ -272,6 +272,7 @@ learn(Training *training)
 				 errdetail("%s Of %lld rows, %lld were skipped.", problem,
 						   (long long) (evals->rows + training->rows_skipped),
 						   (long long) training->rows_skipped),
+				 evals->nmodels == 1 ? errhint("Score other models' replies, too. Calls with option explore get some.") :
 				 errhint("Each row needs a prompt, a model and a score, or a prompt, a winner and a loser.")));
 }
 
