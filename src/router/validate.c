@@ -22,6 +22,7 @@
 #define NEIGHBOURS_HELP		0.98	/* of the squared error without them */
 #define NEIGHBOUR_SHARE		0.5
 #define MARGIN_STDERRS		0.5 /* a gain must be that far above 0 */
+#define NOISE_BEFORE		0.25	/* one score's, before any is known */
 #define NOISE_ROWS			10.0	/* of all models, in each one's noise */
 #define TRUSTED_STDERRS		2.0 /* and what differences tell */
 
@@ -440,7 +441,7 @@ calibrate(Work *work)
 			cells++;
 		}
 	}
-	validation->noise = cells > 0 ? validation->noise / cells : 0.25;
+	validation->noise = (validation->noise + NOISE_BEFORE) / (cells + 1);
 	for (int m = 0; m < held->nmodels; m++)
 		validation->model_noise[m] = (validation->model_noise[m]
 									  + NOISE_ROWS * validation->noise)
