@@ -240,6 +240,9 @@ learn(Training *training)
 				 errdetail("%s Of %lld rows, %lld were skipped.", problem,
 						   (long long) (evals->rows + training->rows_skipped),
 						   (long long) training->rows_skipped),
+				 evals->nprompts == 0 && evals->rows > 0 ?
+				 errhint("Raise maintenance_work_mem, or give fewer rows of a prompt.") :
+				 evals->nmodels == 1 ? errhint("Score other models' replies, too. Calls with option explore get some.") :
 				 errhint("Each row needs a prompt, a model and a score, or a prompt, a winner and a loser.")));
 }
 

@@ -25,7 +25,7 @@ static const MrBinding default_binding = {
 
 static MrBinding bound;
 static MemoryContext bound_context;
-static const char *bound_bytes;
+static MrRouterBlob *bound_blob;
 static uint64 bound_generation;
 
 static void bind_router(MrRouterBlob *blob, const MrCatalog *catalog);
@@ -45,7 +45,7 @@ mr_binding_get(const char *router, const MrCatalog *catalog)
 	blob = mr_router_get(router);
 	if (blob == NULL)
 		return NULL;
-	if (bound_bytes != blob->bytes || bound_generation != catalog->generation)
+	if (bound_blob != blob || bound_generation != catalog->generation)
 		bind_router(blob, catalog);
 	return &bound;
 }
@@ -76,7 +76,10 @@ mr_binding_learn(const MrBinding *binding, const MrFeatures *features)
 	return learned;
 }
 
-/* The router is kept while it is bound, so that its address is its identity. */
+/*
+ * The router is kept while it is bound, so that its address is its identity;
+ * that of its bytes is not, for routers with the same ones share them.
+ */
 static void
 bind_router(MrRouterBlob *blob, const MrCatalog *catalog)
 {
@@ -84,7 +87,7 @@ bind_router(MrRouterBlob *blob, const MrCatalog *catalog)
 	MemoryContext saved;
 	int		   *column;
 
-	bound_bytes = NULL;
+	bound_blob = NULL;
 	if (bound_context == NULL)
 		bound_context = AllocSetContextCreate(TopMemoryContext,
 											  "modelroute router",
@@ -104,7 +107,7 @@ bind_router(MrRouterBlob *blob, const MrCatalog *catalog)
 
 	bound = binding;
 	bound_generation = catalog->generation;
-	bound_bytes = blob->bytes;
+	bound_blob = blob;
 }
 
 /* The artifact's models are in byte order; -1 = it has not seen this one. */

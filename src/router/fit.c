@@ -230,7 +230,8 @@ prior_of(const MrFitTask *task, int model)
 /*
  * The prior's scale is not that of the scores: its place among the priors of
  * all models, as a distance from their mean, is added to the mean score.
- * A model without rows or prior takes the mean over models.
+ * A model without rows or prior takes the mean over models.  Neither that nor
+ * what is laid to the prompts of others takes a mean out of 0..1.
  */
 static void
 shrink_means(MrFit *fit, const MrFitTask *task)
@@ -268,7 +269,10 @@ shrink_means(MrFit *fit, const MrFitTask *task)
 	}
 	sum = 0;
 	for (int m = 0; m < fit->nmodels; m++)
+	{
+		fit->mean[m] = Min(Max(fit->mean[m], 0), 1);
 		sum += fit->mean[m] / fit->nmodels;
+	}
 	for (int m = 0; m < fit->nmodels; m++)
 		fit->advantage[m] = fit->mean[m] - sum;
 }

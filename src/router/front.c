@@ -203,7 +203,10 @@ strong_score(const MrCandidate *strong, const MrCandidate *weak)
 	return (1 + mr_effective_quality(strong) - mr_effective_quality(weak)) / 2;
 }
 
-/* The model asked for, else the best over all prompts; -1 = not there. */
+/*
+ * The model asked for, else the best over all prompts but for the weak one;
+ * -1 = not there.
+ */
 static int
 find_strong(const MrRequest *request, const MrCandidate *candidates,
 			int count)
@@ -217,6 +220,9 @@ find_strong(const MrRequest *request, const MrCandidate *candidates,
 			if (strcmp(candidates[i].endpoint->model, request->strong) == 0)
 				return i;
 		}
+		else if (request->weak != NULL &&
+				 strcmp(candidates[i].endpoint->model, request->weak) == 0)
+			continue;
 		else if (found < 0 ||
 				 mr_known_quality(candidates[i].typical_quality) >
 				 mr_known_quality(candidates[found].typical_quality))

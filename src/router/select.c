@@ -412,7 +412,7 @@ rank_reason(const MrRequest *request, const MrCandidate *candidates,
 
 	if (candidate->front == MR_FRONT_EXPLORED)
 		return psprintf("explored: drawn by chance, not by %s", word);
-	if (candidate->front != MR_FRONT_ORDER)
+	if (place == 0 && candidate->front != MR_FRONT_ORDER)
 		return mr_front_reason(request, candidates);
 	if (request->provider.sort == NULL && request->provider.order != NULL)
 	{

@@ -70,6 +70,8 @@ mr_train(MrEvals *evals, const MrTrainOptions *options,
 static const char *
 find_problem(const MrEvals *evals)
 {
+	if (evals->nprompts == 0 && evals->rows > 0)
+		return "One prompt has more comparisons than maintenance_work_mem holds.";
 	if (evals->nprompts == 0)
 		return "The query yielded no rows that can be used.";
 	if (evals->nmodels < 2)

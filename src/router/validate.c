@@ -22,6 +22,8 @@
 #define NEIGHBOURS_HELP		0.98	/* of the squared error without them */
 #define NEIGHBOUR_SHARE		0.5
 #define MARGIN_STDERRS		0.5 /* a gain must be that far above 0 */
+#define NOISE_BEFORE		0.25	/* one score's, before any is known */
+#define NOISE_ROWS			10.0	/* of all models, in each one's noise */
 #define TRUSTED_STDERRS		2.0 /* and what differences tell */
 
 static const double lambdas[MR_FIT_LAMBDAS_MAX] = {10, 20, 60};
@@ -42,12 +44,13 @@ typedef struct Work
 	const MrValidateTask *task;
 	MrValidation *validation;
 	int		   *fold;			/* of each row */
+	double	   *mean;			/* score of each model; -1 = it has no rows */
+	int		   *scored;			/* rows of each model */
 	int			nlambdas;
 	HeldOut		tried[MR_FIT_LAMBDAS_MAX];
 	HeldOut		held;			/* of the chosen one */
 } Work;
 
-static void choose_rows(MrValidation *validation, const MrRows *rows);
 static void assign_folds(Work *work);
 static void allocate_held(const Work *work, HeldOut *held);
 static void run_fold(Work *work, int fold, int32 *train);
@@ -57,9 +60,10 @@ static void test_prompt(const MrEvalPrompt *prompt, const MrFit *fit,
 						size_t at);
 static void choose_lambda(Work *work);
 static void choose_neighbours(Work *work);
+static void fill_means(Work *work);
 static void calibrate(Work *work);
 static void choose_margin(Work *work);
-static void judge_differences(Work *work, const double *mean);
+static void judge_differences(Work *work);
 static void tell_references(Work *work);
 
 /* Everything it fills is in CurrentMemoryContext. */
@@ -70,7 +74,9 @@ mr_validate(MrValidation *validation, const MrValidateTask *task)
 	int32	   *train;
 
 	memset(validation, 0, sizeof(*validation));
-	choose_rows(validation, task->rows);
+	validation->rows = *task->rows;
+	validation->nrows = Min(task->rows->nrows, MR_VALIDATION_ROWS_MAX);
+	validation->rows.nrows = validation->nrows;
 	validation->folds = Min(task->options->folds, validation->nrows);
 	validation->model_noise =
 		palloc0(sizeof(double) * task->rows->evals->nmodels);
@@ -87,6 +93,7 @@ mr_validate(MrValidation *validation, const MrValidateTask *task)
 	pfree(train);
 	choose_lambda(&work);
 	choose_neighbours(&work);
+	fill_means(&work);
 	calibrate(&work);
 	choose_margin(&work);
 	tell_references(&work);
@@ -94,15 +101,6 @@ mr_validate(MrValidation *validation, const MrValidateTask *task)
 	validation->outcome = work.held.outcome;
 	pfree(work.held.quality);
 	pfree(work.fold);
-}
-
-/* The first rows; they are in the order of their hashes. */
-static void
-choose_rows(MrValidation *validation, const MrRows *rows)
-{
-	validation->rows = *rows;
-	validation->nrows = Min(rows->nrows, MR_VALIDATION_ROWS_MAX);
-	validation->rows.nrows = validation->nrows;
 }
 
 /* A row and where the seed puts it. */
@@ -373,8 +371,8 @@ choose_neighbours(Work *work)
 }
 
 /* Means of score over the rows, for each model. */
-static double *
-model_means(const Work *work)
+static void
+fill_means(Work *work)
 {
 	int			nmodels = work->held.nmodels;
 	double	   *mean = palloc0(sizeof(double) * nmodels);
@@ -392,8 +390,8 @@ model_means(const Work *work)
 	}
 	for (int m = 0; m < nmodels; m++)
 		mean[m] = count[m] > 0 ? mean[m] / count[m] : -1;
-	pfree(count);
-	return mean;
+	work->mean = mean;
+	work->scored = count;
 }
 
 /*
@@ -405,8 +403,7 @@ calibrate(Work *work)
 {
 	MrValidation *validation = work->validation;
 	HeldOut    *held = &work->held;
-	double	   *mean = model_means(work);
-	int		   *count = palloc0(sizeof(int) * held->nmodels);
+	const double *mean = work->mean;
 	double		product = 0;
 	double		square = 0;
 	int64		cells = 0;
@@ -440,17 +437,15 @@ calibrate(Work *work)
 			double		missed = prompt->cells[j].score - quality[m];
 
 			validation->model_noise[m] += missed * missed;
-			count[m]++;
 			validation->noise += missed * missed;
 			cells++;
 		}
 	}
+	validation->noise = (validation->noise + NOISE_BEFORE) / (cells + 1);
 	for (int m = 0; m < held->nmodels; m++)
-		validation->model_noise[m] = count[m] > 0
-			? validation->model_noise[m] / count[m] : 0.25;
-	validation->noise = cells > 0 ? validation->noise / cells : 0.25;
-	pfree(mean);
-	pfree(count);
+		validation->model_noise[m] = (validation->model_noise[m]
+									  + NOISE_ROWS * validation->noise)
+			/ (work->scored[m] + NOISE_ROWS);
 }
 
 /* The score of a model on a prompt; NaN when it has none. */
@@ -502,6 +497,18 @@ try_margin(const Work *work, double margin, double *gain, double *gain_stderr)
 		? sqrt(Max(square / count - *gain * *gain, 0) / count) : 0;
 }
 
+/* By mean; that of a model of few rows counts only among its like. */
+static bool
+is_better(const Work *work, int model, int other)
+{
+	int			least = Min(MR_FIT_MODEL_PROMPTS_MIN,
+							work->validation->nrows / 2 + 1);
+	bool		known = work->scored[model] >= least;
+
+	return known == (work->scored[other] >= least)
+		? work->mean[model] > work->mean[other] : known;
+}
+
 /*
  * The least margin whose gain stands out; none does: never leave the best
  * single model (I8).
@@ -510,12 +517,11 @@ static void
 choose_margin(Work *work)
 {
 	MrValidation *validation = work->validation;
-	double	   *mean = model_means(work);
 
 	for (int m = 1; m < work->held.nmodels; m++)
-		if (mean[m] > mean[validation->best_single])
+		if (is_better(work, m, validation->best_single))
 			validation->best_single = m;
-	validation->single_quality = mean[validation->best_single];
+	validation->single_quality = work->mean[validation->best_single];
 	validation->margin = HUGE_VAL;
 	for (int i = 0; i < (int) lengthof(margins); i++)
 	{
@@ -532,8 +538,7 @@ choose_margin(Work *work)
 	}
 	validation->router_quality = validation->single_quality
 		+ validation->gain;
-	judge_differences(work, mean);
-	pfree(mean);
+	judge_differences(work);
 }
 
 /*
@@ -542,7 +547,7 @@ choose_margin(Work *work)
  * prompts of the products of both, against its standard error.
  */
 static void
-judge_differences(Work *work, const double *mean)
+judge_differences(Work *work)
 {
 	MrValidation *validation = work->validation;
 	int			single = validation->best_single;
@@ -560,7 +565,7 @@ judge_differences(Work *work, const double *mean)
 		for (int j = 0; j < prompt->ncells && !isnan(base); j++)
 		{
 			int			m = prompt->cells[j].model;
-			double		typical = mean[m] - mean[single];
+			double		typical = work->mean[m] - work->mean[single];
 
 			product += (quality[m] - quality[single] - typical)
 				* (prompt->cells[j].score - base - typical);

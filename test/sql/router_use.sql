@@ -98,6 +98,12 @@ SELECT rank, model, split_part(reason, ':', 1) AS reason FROM modelroute.route_c
 	'Write a sonnet number 8 about rivers', NULL,
 	'{"strong": "ru-proof", "weak": "ru-prose"}', 'router-ru-0.5')
 WHERE rank <= 2 ORDER BY rank;
+-- the strong one is another than the weak one, be that the best of all
+SELECT threshold, model, split_part(reason, ':', 1) AS reason FROM
+	(VALUES ('0'), ('1')) v (threshold),
+	LATERAL (SELECT * FROM modelroute.route_candidates(
+		'Prove the lemma number 7 about rivers', NULL, '{"weak": "ru-proof"}',
+		'router-ru-' || threshold) ORDER BY rank LIMIT 1) c;
 SELECT modelroute.route_candidates('x', NULL, '{"strong": "nobody"}', 'router-ru-0.5');
 SELECT modelroute.route_candidates('x', NULL, '{"strong": "ru-proof", "weak": "ru-proof"}', 'router-ru-0.5');
 
@@ -113,6 +119,29 @@ SELECT count(DISTINCT model) AS models
 FROM (SELECT DISTINCT prompt FROM evals) e, modelroute.route(prompt, 'quality', '{"router": "ru"}');
 -- the former version is still there
 SELECT model FROM modelroute.route('Write a sonnet number 8 about rivers', 'quality', '{"router": "ru:1"}');
+
+-- the same rows give the same bytes, which do not lend their name
+SELECT version FROM modelroute.train_router('ru-twin', 'SELECT prompt, model, score FROM evals');
+SELECT asked, router FROM unnest(ARRAY['ru', 'ru-twin', 'ru:1', 'ru:2']) asked,
+	LATERAL (SELECT router FROM modelroute.route_candidates('x', NULL,
+		jsonb_build_object('router', asked)) LIMIT 1) c;
+
+-- ----------
+-- Means that what is missing, or a prior, would take above 1
+-- ----------
+
+SELECT version FROM modelroute.train_router('ru-hard', $$
+	SELECT 'Question ' || i AS prompt, model,
+		CASE WHEN model = 'ru-cheap' THEN 1 WHEN i % 2 = 0 THEN 0.1 ELSE 0.9 END AS score
+	FROM generate_series(1, 200) i, unnest(ARRAY['ru-proof', 'ru-prose', 'ru-cheap']) model
+	WHERE model <> 'ru-cheap' OR i % 2 = 0 $$);
+SELECT version FROM modelroute.train_router('ru-few', $$
+	SELECT 'Question ' || i AS prompt, model, CASE model WHEN 'ru-cheap' THEN 0.95 ELSE 1 END AS score
+	FROM generate_series(1, 200) i, unnest(ARRAY['ru-proof', 'ru-cheap']) model
+	WHERE model = 'ru-cheap' OR i < 5 $$);
+SELECT router, model, round(quality::numeric, 1) AS quality
+FROM unnest(ARRAY['ru-hard', 'ru-few']) router,
+	modelroute.predict_quality('Question 1001', router) ORDER BY 1, 2;
 
 -- ----------
 -- The caller's task

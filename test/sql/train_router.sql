@@ -39,6 +39,24 @@ SELECT modelroute.check_router('default');
 SELECT modelroute.check_router(repeat('x', 100));
 SELECT modelroute.check_router(NULL);
 
+-- nothing to choose between
+SELECT modelroute.train_router('tr', 'SELECT prompt, ''one'' AS model, 1 AS score FROM evals');
+SET LOCAL maintenance_work_mem = '1MB';
+SELECT modelroute.train_router('tr', $$
+	SELECT 'same' AS prompt, 'a' AS winner, 'b' AS loser FROM generate_series(1, 100000) $$);
+RESET maintenance_work_mem;
+-- one prompt says little
+SELECT model, quality, stderr > 0.1 AS unsure FROM modelroute.train_router('tr-one', $$
+	SELECT 'same' AS prompt, model, 0.5 AS score FROM unnest('{a,b}'::text[]) model $$) t,
+	modelroute.predict_quality('same', t.name) ORDER BY model;
+-- five rows do not make a model the best for all prompts, nor its error 0
+SELECT (t.report #>> '{held_out,best_single}') AS best_single, p.stderr > 0 AS unsure
+FROM modelroute.train_router('tr-few', $$
+	SELECT 'Question ' || i AS prompt, model, CASE model WHEN 'few' THEN 1 ELSE 0.6 + 0.1 * (i % 2) END AS score
+	FROM generate_series(1, 200) i, unnest('{few,often,seldom}'::text[]) model
+	WHERE model = 'often' OR (model = 'seldom' AND i % 3 = 0) OR i <= 5 $$) t,
+	LATERAL modelroute.predict_quality('Question 1', t.name) p WHERE p.model = 'few';
+
 -- a savepoint takes its version along
 SAVEPOINT s;
 SELECT (modelroute.train_router('tr', 'TABLE evals')).version;
