@@ -18,6 +18,7 @@
 #define FEW_ROWS			200 /* below, nothing is chosen by folds */
 #define FEW_ROWS_LAMBDA		20.0
 #define NEAR_LEAST			1.004	/* of the least squared error */
+#define SLOPE_MIN			0.2 /* keeps the order even of what is unsure */
 #define SLOPE_MAX			1.2
 #define NEIGHBOURS_HELP		0.98	/* of the squared error without them */
 #define NEIGHBOUR_SHARE		0.5
@@ -423,7 +424,7 @@ calibrate(Work *work)
 		}
 	}
 	validation->slope = square > 0
-		? Min(Max(product / square, 0), SLOPE_MAX) : 0;
+		? Min(Max(product / square, SLOPE_MIN), SLOPE_MAX) : SLOPE_MIN;
 	for (int i = 0; i < validation->nrows; i++)
 	{
 		const MrEvalPrompt *prompt = mr_rows_prompt(&validation->rows, i);
