@@ -264,22 +264,24 @@ static void
 look_up_words(Reading *reading, const MrFeatures *features, Part *part)
 {
 	const MrArtifact *artifact = reading->artifact;
-	int			bits = artifact->word_bits;
-	const uint32 *words = features->words;
-	int			nwords = features->nwords;
+	static uint32 bucket[MR_FEATURE_WORDS_MAX];
+	int			count = 0;
 
+	for (int i = 0; i < features->nwords; i++)
+	{
+		bucket[count] = mr_bucket_of_word(features->words[i],
+										  artifact->word_bits);
+		count += mr_word_counts(features->words[i], artifact->pairs != 0);
+	}
 	memset(reading->histogram, 0, sizeof(reading->histogram));
 	part->count = 0;
-	for (int i = 0; i < Min(nwords, FETCH_AHEAD); i++)
-		fetch_row(artifact, mr_bucket_of_word(words[i], bits));
-	for (int i = 0; i < nwords; i++)
+	for (int i = 0; i < Min(count, FETCH_AHEAD); i++)
+		fetch_row(artifact, bucket[i]);
+	for (int i = 0; i < count; i++)
 	{
-		if (i + FETCH_AHEAD < nwords)
-			fetch_row(artifact,
-					  mr_bucket_of_word(words[i + FETCH_AHEAD], bits));
-		reading->histogram[look_up(artifact,
-								   mr_bucket_of_word(words[i], bits),
-								   part)]++;
+		if (i + FETCH_AHEAD < count)
+			fetch_row(artifact, bucket[i + FETCH_AHEAD]);
+		reading->histogram[look_up(artifact, bucket[i], part)]++;
 	}
 }
 

@@ -423,8 +423,9 @@ add_token(MrReading *reading, uint64 hash)
 static bool
 add_hash(MrFeatureSpace *space, uint64 hash, uint64 as)
 {
-	uint32		mixed = mix(hash + as * HASH_START);
-	uint32		at = mixed & slot_mask;
+	uint32		mixed = (mix(hash + as * HASH_START) & ~MR_FEATURE_PAIR)
+		| (as == AS_PAIR ? MR_FEATURE_PAIR : 0);
+	uint32		at = (mixed >> 1) & slot_mask;
 
 	while (slots[at].stamp == current_stamp)
 	{

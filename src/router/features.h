@@ -21,6 +21,9 @@
 /* Distinct words and word pairs that are kept at most: the first ones. */
 #define MR_FEATURE_WORDS_MAX	4096
 
+/* The bit of a word's hash that tells a pair of neighbours. */
+#define MR_FEATURE_PAIR			1u
+
 /* A surface signal's id is kind x 64 + value; one value for each kind. */
 #define MR_SURFACE_VALUES		64
 #define MR_SURFACE_KINDS		32

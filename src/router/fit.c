@@ -101,10 +101,12 @@ static int
 word_bits(int nmodels)
 {
 	int			bits = MR_WORD_BITS_MAX;
+	size_t		most = MR_ARTIFACT_MAX_BYTES - MR_ARTIFACT_MAX_BYTES / 16;
 
-	while (bits > MR_WORD_BITS_MIN &&
-		   (size_t) mr_layout_buckets(bits) * (1 + MR_OUTPUTS(nmodels)) >
-		   MR_ARTIFACT_MAX_BYTES - MR_ARTIFACT_MAX_BYTES / 16)
+	if (nmodels > MR_PAIR_MODELS_MAX)
+		most = MR_ARTIFACT_MAX_BYTES / 2 + MR_ARTIFACT_MAX_BYTES / 16;
+	while (bits > MR_WORD_BITS_MIN && most <
+		   (size_t) mr_layout_buckets(bits) * (1 + MR_OUTPUTS(nmodels)))
 		bits--;
 	return bits;
 }
@@ -404,8 +406,9 @@ typicality_of(const MrVocabulary *vocabulary, const MrFeatures *features)
 	uint32		histogram[256] = {0};
 
 	for (int i = 0; i < features->nwords; i++)
-		histogram[vocabulary->idf[mr_bucket_of_word(features->words[i],
-													vocabulary->bits)]]++;
+		if (mr_word_counts(features->words[i], vocabulary->pairs))
+			histogram[vocabulary->idf[mr_bucket_of_word(features->words[i],
+														vocabulary->bits)]]++;
 	return mr_typicality(histogram, histogram[0], vocabulary->nrows);
 }
 

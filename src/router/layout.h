@@ -29,6 +29,12 @@
 #define MR_SURFACE_LENGTH	0.3
 #define MR_TASK_LENGTH		1.0
 
+/*
+ * A router of more models leaves pairs of words out, and has half the buckets:
+ * what pairs add is less than what a slower decision costs.
+ */
+#define MR_PAIR_MODELS_MAX		32
+
 /* Neighbours: at most so many rows, of at most so many models. */
 #define MR_NEIGHBOUR_ROWS_MAX	2048
 #define MR_NEIGHBOUR_MODELS_MAX	16
@@ -76,6 +82,8 @@ struct MrArtifact
 	uint32		rows;			/* offset of the buckets' rows */
 	uint32		neighbours;		/* offset of int8 [n][2][nmodels] */
 	uint32		trusted;		/* 1: differences beyond the means hold */
+	uint32		pairs;			/* 1: pairs of words count, too */
+	uint32		reserved;
 };
 
 /* Outputs in order: the models', then these two. */
@@ -87,6 +95,13 @@ static inline int
 mr_layout_buckets(int word_bits)
 {
 	return (1 << word_bits) + MR_SURFACE_IDS + MR_TASK_BUCKETS;
+}
+
+/* Whether a word's hash counts in a router with or without pairs. */
+static inline bool
+mr_word_counts(uint32 hash, bool pairs)
+{
+	return pairs || (hash & MR_FEATURE_PAIR) == 0;
 }
 
 /* The buckets of a feature; those of words come first. */

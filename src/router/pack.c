@@ -95,6 +95,7 @@ fill_head(MrArtifact *artifact, const MrFit *fit, const MrRows *rows,
 	artifact->slope = validation->slope;
 	artifact->margin = validation->margin;
 	artifact->trusted = validation->trusted;
+	artifact->pairs = fit->vocabulary.pairs;
 	artifact->lambda = validation->lambda;
 	artifact->beta = fit->beta;
 	artifact->beta_weight = fit->beta_weight;

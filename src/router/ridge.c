@@ -60,6 +60,7 @@ mr_vocabulary_build(MrVocabulary *vocabulary, const MrRows *rows, int bits)
 
 	count_documents(rows, bits, count);
 	vocabulary->bits = bits;
+	vocabulary->pairs = rows->evals->nmodels <= MR_PAIR_MODELS_MAX;
 	vocabulary->nrows = rows->nrows;
 	vocabulary->nbuckets = nbuckets;
 	vocabulary->idf = palloc0(nbuckets);
@@ -86,6 +87,7 @@ static void
 count_documents(const MrRows *rows, int bits, int32 *count)
 {
 	int32	   *last = palloc0(sizeof(int32) << bits);
+	bool		pairs = rows->evals->nmodels <= MR_PAIR_MODELS_MAX;
 
 	for (int i = 0; i < rows->nrows; i++)
 	{
@@ -96,7 +98,8 @@ count_documents(const MrRows *rows, int bits, int32 *count)
 		{
 			uint32		bucket = mr_bucket_of_word(features->words[j], bits);
 
-			if (last[bucket] == i + 1)
+			if (last[bucket] == i + 1 ||
+				!mr_word_counts(features->words[j], pairs))
 				continue;
 			last[bucket] = i + 1;
 			count[bucket]++;
@@ -142,7 +145,8 @@ row_factors(const MrVocabulary *vocabulary, const MrFeatures *features,
 		uint32		value = idf[mr_bucket_of_word(features->words[i],
 												  vocabulary->bits)];
 
-		words += value * value;
+		if (mr_word_counts(features->words[i], vocabulary->pairs))
+			words += value * value;
 	}
 	for (int i = 0; i < features->nsurface; i++)
 	{
@@ -182,8 +186,9 @@ append_row(MrDesign *design, const MrFeatures *features)
 	design->start[design->nrows + 1] = design->start[design->nrows];
 	design->nrows++;
 	for (int i = 0; i < features->nwords; i++)
-		append(design, mr_bucket_of_word(features->words[i], bits),
-			   factors.words);
+		if (mr_word_counts(features->words[i], design->vocabulary->pairs))
+			append(design, mr_bucket_of_word(features->words[i], bits),
+				   factors.words);
 	for (int i = 0; i < features->nsurface; i++)
 		append(design, mr_bucket_of_surface(features->surface[i], bits),
 			   factors.surface);
@@ -252,9 +257,10 @@ mr_ridge_apply(const MrVocabulary *vocabulary, const float *weights,
 	memset(outputs, 0, sizeof(float) * noutputs);
 	row_factors(vocabulary, features, &factors);
 	for (int i = 0; i < features->nwords; i++)
-		apply_one(vocabulary, weights,
-				  mr_bucket_of_word(features->words[i], bits),
-				  factors.words, outputs, noutputs);
+		if (mr_word_counts(features->words[i], vocabulary->pairs))
+			apply_one(vocabulary, weights,
+					  mr_bucket_of_word(features->words[i], bits),
+					  factors.words, outputs, noutputs);
 	for (int i = 0; i < features->nsurface; i++)
 		apply_one(vocabulary, weights,
 				  mr_bucket_of_surface(features->surface[i], bits),

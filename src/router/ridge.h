@@ -17,6 +17,7 @@
 typedef struct MrVocabulary
 {
 	int			bits;			/* of a word's bucket */
+	bool		pairs;			/* of words count, too */
 	int			nrows;			/* training rows it was made from */
 	int			nbuckets;		/* words, surface signals, tasks */
 	uint8	   *idf;			/* in units of MR_IDF_UNIT; 0 = not known */
