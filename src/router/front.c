@@ -177,10 +177,11 @@ sure_gain(const MrObjective *objective, const MrBasis *basis,
 static void
 prefer_pair(const MrRequest *request, MrCandidate *candidates, int count)
 {
-	int			strong = find_strong(request, candidates, count);
-	int			weak = find_weak(request, candidates, count, strong);
+	int			strong;
+	int			weak;
 	bool		use_strong;
 
+	mr_front_find_pair(request, candidates, count, &strong, &weak);
 	if (strong < 0 || weak < 0)
 	{
 		if (strong >= 0 || weak >= 0)
@@ -194,6 +195,15 @@ prefer_pair(const MrRequest *request, MrCandidate *candidates, int count)
 		mr_front_move(candidates, strong + (strong < weak), MR_FRONT_STRONG);
 	else
 		mr_front_move(candidates, weak + (weak < strong), MR_FRONT_WEAK);
+}
+
+/* Which two a threshold is about; -1 for one that is not there. */
+void
+mr_front_find_pair(const MrRequest *request, const MrCandidate *candidates,
+				   int count, int *strong, int *weak)
+{
+	*strong = find_strong(request, candidates, count);
+	*weak = find_weak(request, candidates, count, *strong);
 }
 
 /* The chance that the strong model does better, as far as qualities tell. */
