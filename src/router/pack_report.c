@@ -15,6 +15,8 @@ static void append_string(StringInfo out, const char *text);
 static void append_number(StringInfo out, const char *name, double value);
 static void append_held_out(StringInfo out, const MrRows *rows,
 							const MrValidation *validation);
+static void append_references(StringInfo out,
+							  const MrValidation *validation);
 static void append_models(StringInfo out, const MrFit *fit,
 						  const MrRows *rows);
 
@@ -56,10 +58,34 @@ append_held_out(StringInfo out, const MrRows *rows,
 	append_number(out, "router_quality", validation->router_quality);
 	append_number(out, "gain", validation->gain);
 	append_number(out, "gain_stderr", validation->gain_stderr);
-	append_number(out, "random_quality", validation->random_quality);
-	append_number(out, "oracle_quality", validation->oracle_quality);
+	append_references(out, validation);
 	appendStringInfo(out, ",\"leaves_best_single\":%s}",
 					 isinf(validation->margin) ? "false" : "true");
+}
+
+/* Random choice among the scored models, and the best of them. */
+static void
+append_references(StringInfo out, const MrValidation *validation)
+{
+	double		random = 0;
+	double		oracle = 0;
+
+	for (int i = 0; i < validation->nrows; i++)
+	{
+		const MrEvalPrompt *prompt = mr_rows_prompt(&validation->rows, i);
+		double		sum = 0;
+		double		best = 0;
+
+		for (int j = 0; j < prompt->ncells; j++)
+		{
+			sum += prompt->cells[j].score;
+			best = Max(best, prompt->cells[j].score);
+		}
+		random += sum / prompt->ncells / validation->nrows;
+		oracle += best / validation->nrows;
+	}
+	append_number(out, "random_quality", random);
+	append_number(out, "oracle_quality", oracle);
 }
 
 static void

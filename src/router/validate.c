@@ -18,7 +18,7 @@
 #define FEW_ROWS			200 /* below, nothing is chosen by folds */
 #define FEW_ROWS_LAMBDA		20.0
 #define NEAR_LEAST			1.004	/* of the least squared error */
-#define SLOPE_MIN			0.2 /* keeps the order even of what is unsure */
+#define SLOPE_MIN			0.2 /* keeps an order even of what is unsure */
 #define SLOPE_MAX			1.2
 #define NEIGHBOURS_HELP		0.98	/* of the squared error without them */
 #define NEIGHBOUR_SHARE		0.5
@@ -30,7 +30,7 @@
 static const double lambdas[MR_FIT_LAMBDAS_MAX] = {10, 20, 60};
 static const double margins[] = {0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12};
 
-/* The held-out expectations by the fits of one lambda. */
+/* Held-out expectations by the fits of one lambda. */
 typedef struct HeldOut
 {
 	int			nmodels;
@@ -65,7 +65,6 @@ static void fill_means(Work *work);
 static void calibrate(Work *work);
 static void choose_margin(Work *work);
 static void judge_differences(Work *work);
-static void tell_references(Work *work);
 
 /* Everything it fills is in CurrentMemoryContext. */
 void
@@ -97,7 +96,6 @@ mr_validate(MrValidation *validation, const MrValidateTask *task)
 	fill_means(&work);
 	calibrate(&work);
 	choose_margin(&work);
-	tell_references(&work);
 	validation->place = work.held.models;
 	validation->outcome = work.held.outcome;
 	pfree(work.held.quality);
@@ -575,27 +573,4 @@ judge_differences(Work *work)
 		square += product * product;
 	}
 	validation->trusted = sum > TRUSTED_STDERRS * sqrt(square);
-}
-
-/* Random choice among the scored models, and the best of them. */
-static void
-tell_references(Work *work)
-{
-	MrValidation *validation = work->validation;
-
-	for (int i = 0; i < validation->nrows; i++)
-	{
-		const MrEvalPrompt *prompt = mr_rows_prompt(&validation->rows, i);
-		double		sum = 0;
-		double		best = 0;
-
-		for (int j = 0; j < prompt->ncells; j++)
-		{
-			sum += prompt->cells[j].score;
-			best = Max(best, prompt->cells[j].score);
-		}
-		validation->random_quality += sum / prompt->ncells
-			/ validation->nrows;
-		validation->oracle_quality += best / validation->nrows;
-	}
 }

@@ -30,8 +30,6 @@ typedef struct MrValidation
 	double		router_quality; /* of choosing by quality, with the margin */
 	double		gain;			/* router - single */
 	double		gain_stderr;
-	double		random_quality;
-	double		oracle_quality;
 
 	/* held-out expectations for neighbours: rows and [row * nmodels + model] */
 	MrRows		rows;
