@@ -139,7 +139,7 @@ SELECT version FROM modelroute.train_router('ru-few', $$
 	SELECT 'Question ' || i AS prompt, model, CASE model WHEN 'ru-cheap' THEN 0.95 ELSE 1 END AS score
 	FROM generate_series(1, 200) i, unnest(ARRAY['ru-proof', 'ru-cheap']) model
 	WHERE model = 'ru-cheap' OR i < 5 $$);
-SELECT router, model, round(quality::numeric, 1) AS quality
+SELECT router, model, quality BETWEEN 0 AND 1 AS sound
 FROM unnest(ARRAY['ru-hard', 'ru-few']) router,
 	modelroute.predict_quality('Question 1001', router) ORDER BY 1, 2;
 

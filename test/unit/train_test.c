@@ -251,7 +251,7 @@ test_little(void)
 		add(builder, 2 * i, "prose");
 	}
 	result = train(mr_evals_end(builder));
-	check(fabs(expect(&result, "Prove it", "proof", NULL) - 0.875) < 0.01,
+	check(fabs(expect(&result, "Prove it", "proof", NULL) - 0.875) < 0.05,
 		  "constant scores are what is expected");
 	shim_reset();
 }
