@@ -510,7 +510,7 @@ is_better(const Work *work, int model, int other)
 
 /*
  * The least margin whose gain stands out; none does: never leave the best
- * single model (I8).
+ * single model (I8), and of many models shrink who is better most strongly.
  */
 static void
 choose_margin(Work *work)
@@ -537,6 +537,9 @@ choose_margin(Work *work)
 	}
 	validation->router_quality = validation->single_quality
 		+ validation->gain;
+	if (isinf(validation->margin) && work->nlambdas > 1 &&
+		work->held.nmodels > 2)
+		validation->lambda = lambdas[MR_FIT_LAMBDAS_MAX - 1];
 	judge_differences(work);
 }
 
