@@ -52,6 +52,7 @@ my %relations = (
 	price            => $catalog,
 	category_prior   => $catalog,
 	benchmark        => $catalog,
+	benchmark_prior  => $routers,
 	router           => $routers,
 	router_list      => $routers,
 	train_progress   => $ledger,
