@@ -48,6 +48,7 @@ typedef struct Reading
 	double		trust;
 	double		spread;			/* posterior variance / prior variance */
 	double		difficulty;		/* slope x hardness */
+	double		length;			/* what the prompt makes of lengths: a factor */
 	float		outputs[MR_OUTPUTS(MR_EVALS_MODELS_MAX)];
 } Reading;
 
@@ -210,6 +211,7 @@ mr_artifact_predict(const MrArtifact *artifact, const MrFeatures *features,
 	reading.difficulty = mr_hardness(features) *
 		Max(artifact->beta * artifact->beta_weight,
 			MR_UNTRUSTED_BETA * (1 - reading.trust));
+	reading.length = exp(reading.outputs[MR_OUTPUT_LENGTH(artifact->nmodels)]);
 	if (artifact->nneighbours > 0)
 		ask_neighbours(&reading);
 	for (int i = 0; i < artifact->nmodels; i++)
@@ -520,7 +522,6 @@ fill_learned(const Reading *reading, int model, MrLearned *learned)
 	const MrArtifact *artifact = reading->artifact;
 	const MrArtifactModel *known = &models_of(artifact)[model];
 	const float *outputs = reading->outputs;
-	double		length = outputs[MR_OUTPUT_LENGTH(artifact->nmodels)];
 	double		around = reading->trust
 		* (outputs[MR_OUTPUT_COMMON(artifact->nmodels)] + outputs[model])
 		+ reading->difficulty * known->advantage;
@@ -530,6 +531,6 @@ fill_learned(const Reading *reading, int model, MrLearned *learned)
 	learned->quality_stderr =
 		sqrt(known->mean_stderr * known->mean_stderr
 			 + known->noise / artifact->lambda * reading->spread);
-	learned->output_tokens = exp(known->ln_tokens + length);
-	learned->cost_usd = exp(known->ln_cost + length);
+	learned->output_tokens = known->tokens * reading->length;
+	learned->cost_usd = known->cost_usd * reading->length;
 }

@@ -49,8 +49,8 @@ typedef struct MrArtifactModel
 	double		mean_stderr;
 	double		advantage;		/* mean - mean over models */
 	double		noise;			/* variance of score around the expectation */
-	double		ln_tokens;		/* ln of output tokens at the mean; NaN */
-	double		ln_cost;		/* ln of USD at the mean; NaN */
+	double		tokens;			/* output tokens of a prompt of length 1; NaN */
+	double		cost_usd;		/* likewise */
 	double		scale;			/* of its weights: value of one step */
 } MrArtifactModel;
 

@@ -132,8 +132,8 @@ fill_models(MrArtifact *artifact, const MrFit *fit, const MrRows *rows,
 		model->mean_stderr = sqrt(noise / (fit->prompts[i] + 1.0));
 		model->advantage = fit->advantage[i];
 		model->noise = noise;
-		model->ln_tokens = fit->ln_tokens[i];
-		model->ln_cost = fit->ln_cost[i];
+		model->tokens = exp(fit->ln_tokens[i]);
+		model->cost_usd = exp(fit->ln_cost[i]);
 		model->scale = find_scale(fit->model_weights + i,
 								  fit->vocabulary.nbuckets, fit->nmodels);
 	}
