@@ -127,26 +127,6 @@ static void set_defaults(MrRequest *request, MrOnError on_error);
 static void infer_capabilities(MrRequest *request);
 static const char *query_task(void);
 
-MrRequest *
-mr_request_from_prompt(text *prompt, text *model, Jsonb *options)
-{
-	MrRequest  *request = palloc(sizeof(MrRequest));
-
-	mr_request_init(request, model, options, MR_ON_ERROR_RAISE);
-	mr_request_set_prompt(request, prompt);
-	return request;
-}
-
-MrRequest *
-mr_request_from_messages(Jsonb *messages, text *model, Jsonb *options)
-{
-	MrRequest  *request = palloc(sizeof(MrRequest));
-
-	mr_request_init(request, model, options, MR_ON_ERROR_RAISE);
-	mr_request_set_messages(request, messages);
-	return request;
-}
-
 void
 mr_request_init(MrRequest *request, text *model, Jsonb *options,
 				MrOnError on_error)

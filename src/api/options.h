@@ -42,10 +42,4 @@ extern char *mr_router_argument(text *router);
 extern void mr_request_set_objective(MrRequest *request,
 									 const char *objective);
 
-/* The above in one: fill, then set the content. */
-extern MrRequest *mr_request_from_prompt(text *prompt, text *model,
-										 Jsonb *options);
-extern MrRequest *mr_request_from_messages(Jsonb *messages, text *model,
-										   Jsonb *options);
-
 #endif							/* MR_OPTIONS_H */

@@ -20,8 +20,8 @@ typedef struct MrValidation
 	double		margin;			/* HUGE_VAL: never leave the best single */
 	bool		trusted;		/* differences beyond the means hold */
 	double		neighbour_share;
-	double		noise;			/* variance of who is better, unexplained */
-	double	   *model_noise;	/* variance of score around the expectation */
+	double		noise;			/* variance of score around the expectation */
+	double	   *model_noise;	/* the same of each model */
 
 	int			nrows;			/* prompts in it */
 	int			folds;
